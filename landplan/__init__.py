@@ -1,0 +1,108 @@
+"""
+landplan: measures industrial land, judges it by dated and cited rules, and says why (标准地).
+
+Read downwards, floor 0 first; a module imports only from floors below::
+
+    errors     the error tree: what, where, how to mend, in two languages
+    units      units of measure, the only place a factor is written
+    ---------- the dictionary
+    values     numbers and days as people write them
+    schema     columns.csv at work: raw cells in, canonical columns inside, labels out
+    issues     what is wrong with the data, one row each
+    crs        measuring zones, areas, transformations that never guess
+    tables     the tables of one assessment and what they rest on
+    publish    files that are written whole or not at all
+    ---------- the steps, strangers to each other
+    read       any source -> canonical frame and issues
+    repair     validity, slivers, doubles, neighbours, areas reconciled
+    attach     zones by largest share, ledgers, indicators and events in force
+    overlay    how much of each layer lies in each parcel
+    terrain    height and slope from an elevation model
+    rules      rulebooks: frame x rulebook x day -> findings
+    ---------- judgement and lists
+    verdict    findings and issues -> ready, pending, not ready; why()
+    supply     stock and incremental lists that close
+    ---------- the order of work
+    project    landplan.toml
+    gather     the files a project names -> inputs
+    pipeline   assess(): the steps as a list
+    ---------- doors out
+    store      save and load an assessment as a GeoPackage
+    reports    the Excel workbook
+    maps       one offline page per view
+    console    tables for the terminal
+    ----------
+    demo, doctor, cli
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from landplan.crs import measure_areas
+    from landplan.errors import LandplanError
+    from landplan.gather import Inputs, Layer
+    from landplan.issues import Issue
+    from landplan.maps import draw_map
+    from landplan.overlay import find_pieces, measure_overlaps
+    from landplan.pipeline import Local, assess
+    from landplan.project import Project, load_project
+    from landplan.read import inspect_files, read_source, read_table
+    from landplan.repair import repair_parcels
+    from landplan.reports import write_workbook
+    from landplan.rules import evaluate_rules, lint_rulebook, load_rulebook, show_rules
+    from landplan.schema import display
+    from landplan.store import load_assessment, save_assessment
+    from landplan.supply import balance_supply, list_supply
+    from landplan.tables import Assessment, issue_table
+    from landplan.terrain import measure_terrain
+    from landplan.verdict import why
+
+_HOMES = {
+    "LandplanError": "errors",
+    "Issue": "issues",
+    "issue_table": "tables",
+    "display": "schema",
+    "Assessment": "tables",
+    "read_source": "read",
+    "read_table": "read",
+    "inspect_files": "read",
+    "repair_parcels": "repair",
+    "measure_areas": "crs",
+    "find_pieces": "overlay",
+    "measure_overlaps": "overlay",
+    "measure_terrain": "terrain",
+    "load_rulebook": "rules",
+    "lint_rulebook": "rules",
+    "show_rules": "rules",
+    "evaluate_rules": "rules",
+    "why": "verdict",
+    "list_supply": "supply",
+    "balance_supply": "supply",
+    "Project": "project",
+    "load_project": "project",
+    "Inputs": "gather",
+    "Layer": "gather",
+    "Local": "pipeline",
+    "assess": "pipeline",
+    "save_assessment": "store",
+    "load_assessment": "store",
+    "write_workbook": "reports",
+    "draw_map": "maps",
+}
+
+__all__ = list(_HOMES)  # noqa: PLE0604 - in pipeline order, written once
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for: `landplan --help` must not wait for GDAL."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'landplan' has no attribute {name!r}")
+    return getattr(import_module(f"landplan.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

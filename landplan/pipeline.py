@@ -1,0 +1,428 @@
+"""
+The order of work: from a project's files to one assessment.
+
+Each step takes parcels and gives new columns on the same index (and what it found besides); an engine runs it, here or on
+a cluster. Whole-table work - doubles, neighbours, the balance - stays outside that seam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pyproj
+import shapely
+from geopandas import GeoDataFrame
+
+from landplan.attach import (
+    attach_events,
+    attach_indicators,
+    attach_zones,
+    gather_indicators,
+    zones_on,
+)
+from landplan.crs import measure_areas, transform
+from landplan.errors import Fault, InternalError, SchemaError
+from landplan.gather import Inputs, Layer, read_inputs
+from landplan.issues import Issue
+from landplan.tables import issue_table
+from landplan.overlay import find_pieces, measure_evaluations, measure_overlaps, measure_reach
+from landplan.project import Project, load_project
+from landplan.repair import find_conflicts, reconcile_areas, repair_layer, repair_parcels
+from landplan.rules import Rulebook, evaluate_rules, resolve_industry
+from landplan.schema import coerce
+from landplan.supply import classify_supply
+from landplan.tables import Assessment, Provenance
+from landplan.terrain import measure_terrain
+from landplan.verdict import decide
+
+__all__ = ["Engine", "Local", "Step", "StepResult", "assess", "steps_of"]
+
+
+@dataclass
+class StepResult:
+    """
+    What one step gives for the parcels it was handed.
+
+    Parameters
+    ----------
+    columns : DataFrame, same index as the parcels
+        New columns.
+    issues : list of Issue
+        What was wrong.
+    pieces : GeoDataFrame or None
+        Rows of the ``overlaps`` table.
+    findings : DataFrame or None
+        Rows of the ``findings`` table.
+    """
+
+    columns: pd.DataFrame
+    issues: list[Issue] = field(default_factory=list)
+    pieces: GeoDataFrame | None = None
+    findings: pd.DataFrame | None = None
+
+
+Step = Callable[[GeoDataFrame], StepResult]
+"""Parcels in, new columns out; it depends on each parcel alone (law 1), and never drops or reorders (law 2)."""
+
+
+class Engine(Protocol):
+    """Where a step is run; the narrowest seam a cluster can fit."""
+
+    def run(self, step: Step, parcels: GeoDataFrame) -> StepResult:
+        """Run one step over all parcels."""
+        ...
+
+
+class Local:
+    """Runs each step here, in one piece."""
+
+    def run(self, step: Step, parcels: GeoDataFrame) -> StepResult:
+        """
+        Run one step over all parcels.
+
+        Parameters
+        ----------
+        step : Step
+            What to do.
+        parcels : GeoDataFrame, n rows, indexed by parcel_id
+            Not changed.
+
+        Returns
+        -------
+        StepResult
+            Columns on the same index.
+        """
+        return step(parcels)
+
+
+@dataclass(frozen=True)
+class _Measure:
+    measure_crs: str | None
+
+    def __call__(self, parcels: GeoDataFrame) -> StepResult:
+        areas = measure_areas(parcels, self.measure_crs)
+        ratio, issues = reconcile_areas(parcels.join(areas))
+        return StepResult(areas.join(ratio), issues)
+
+
+@dataclass(frozen=True)
+class _Industry:
+    def __call__(self, parcels: GeoDataFrame) -> StepResult:
+        columns, issues = resolve_industry(parcels)
+        return StepResult(columns, issues)
+
+
+@dataclass(frozen=True)
+class _Zones:
+    zones: GeoDataFrame
+    as_of: date
+
+    def __call__(self, parcels: GeoDataFrame) -> StepResult:
+        current = zones_on(self.zones, self.as_of)
+        pieces = find_pieces(parcels, current, "zones", feature="zone_code")
+        columns, issues = attach_zones(parcels, pieces, current)
+        return StepResult(columns, issues, pieces)
+
+
+@dataclass(frozen=True)
+class _Overlay:
+    layer: Layer
+
+    def __call__(self, parcels: GeoDataFrame) -> StepResult:
+        name = self.layer.name
+        pieces = find_pieces(parcels, self.layer.frame, name)
+        reach = measure_reach(parcels, self.layer.extent)
+        columns = measure_overlaps(parcels, pieces, reach, name)
+        beyond = parcels.index[~reach.to_numpy(dtype=bool) & parcels["area_m2"].notna().to_numpy(dtype=bool)]
+        return StepResult(columns, [Issue("GEOM.NOT_COVERED", layer=name, parcel_id=str(pid)) for pid in beyond], pieces)
+
+
+@dataclass(frozen=True)
+class _Evaluations:
+    evaluations: GeoDataFrame
+    items: Mapping[str, str]
+    as_of: date
+
+    def __call__(self, parcels: GeoDataFrame) -> StepResult:
+        return StepResult(measure_evaluations(parcels, self.evaluations, self.items, self.as_of))
+
+
+@dataclass(frozen=True)
+class _Terrain:
+    dem: Path
+
+    def __call__(self, parcels: GeoDataFrame) -> StepResult:
+        return StepResult(measure_terrain(parcels, self.dem))
+
+
+@dataclass(frozen=True)
+class _Indicators:
+    indicators: pd.DataFrame
+    as_of: date
+
+    def __call__(self, parcels: GeoDataFrame) -> StepResult:
+        columns, issues = attach_indicators(parcels, self.indicators, self.as_of)
+        here = set(parcels.index.astype("str"))
+        return StepResult(columns, [issue for issue in issues if issue.parcel_id in here])
+
+
+@dataclass(frozen=True)
+class _Events:
+    events: pd.DataFrame
+    items: Mapping[str, str]
+    complete: Sequence[str]
+    as_of: date
+
+    def __call__(self, parcels: GeoDataFrame) -> StepResult:
+        columns, _ = attach_events(parcels, self.events, self.items, self.complete, self.as_of)
+        return StepResult(columns)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    rulebook: Rulebook
+    as_of: date
+
+    def __call__(self, parcels: GeoDataFrame) -> StepResult:
+        return StepResult(pd.DataFrame(index=parcels.index), findings=evaluate_rules(parcels, self.rulebook, self.as_of))
+
+
+def steps_of(inputs: Inputs, as_of: date, indicators: pd.DataFrame) -> list[tuple[str, Step]]:
+    """
+    Write the parcel steps of an assessment down as a list one can read aloud.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        What was read; layers repaired.
+    as_of : date
+        The day judged for.
+    indicators : DataFrame
+        The long table of control indicators.
+
+    Returns
+    -------
+    list of (str, Step)
+        Name and step, in the order they are run; each sees the columns of those before it.
+    """
+    steps: list[tuple[str, Step]] = [("measure", _Measure(inputs.measure_crs)), ("industry", _Industry())]
+    if inputs.zones is not None:
+        steps.append(("zones", _Zones(inputs.zones, as_of)))
+    steps += [(f"overlay {layer.name}", _Overlay(layer)) for layer in inputs.layers]
+    if inputs.evaluations is not None:
+        steps.append(("evaluations", _Evaluations(inputs.evaluations, inputs.evaluation_items, as_of)))
+    if inputs.dem is not None:
+        steps.append(("terrain", _Terrain(inputs.dem)))
+    steps.append(("indicators", _Indicators(indicators, as_of)))
+    if inputs.events is not None:
+        steps.append(("events", _Events(inputs.events, inputs.event_items, inputs.complete, as_of)))
+    steps.append(("rules", _Rules(inputs.rulebook, as_of)))
+    return steps
+
+
+def assess(
+    source: Inputs | Project | Path | str,
+    *,
+    as_of: date,
+    engine: Engine | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Assessment:
+    """
+    Judge parcels on a day and say why.
+
+    Parameters
+    ----------
+    source : Inputs, Project, or path of a project
+        What to judge: a folder with ``landplan.toml``, or frames already read.
+    as_of : date
+        The day. Nothing in landplan reads the clock but the command line.
+    engine : Engine or None
+        Where the steps are run; here by default.
+    progress : callable or None
+        Called with the name of each step before it begins.
+
+    Returns
+    -------
+    Assessment
+        The tables and what they rest on. Every parcel handed in is in it.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If the project, the parcels or the rulebook cannot be used at all; all faults at once.
+    """
+    runner = engine or Local()
+    say = progress or (lambda _: None)
+    say("read")
+    if isinstance(source, Inputs):
+        inputs = source
+    else:
+        inputs = read_inputs(source if isinstance(source, Project) else load_project(Path(source)))
+    if inputs.parcels.empty:
+        raise SchemaError(Fault(en="there are no parcels.", zh="没有地块。", mend_en="check the parcel files", mend_zh="核对地块文件"))
+    issues = list(inputs.issues)
+    say("repair")
+    parcels, found = repair_parcels(inputs.parcels)
+    # The reader has already named what it saw in the file; the same fault is not told twice.
+    told = {(issue.parcel_id, issue.code) for issue in issues}
+    issues += [issue for issue in found if (issue.parcel_id, issue.code) not in told]
+    inputs, found = _repair_layers(inputs)
+    issues += found
+    indicators = _indicators_of(parcels, inputs)
+    parcels = GeoDataFrame(
+        parcels.drop(columns=[c for c in indicators["indicator"].unique() if c in parcels.columns]),
+        geometry="geometry",
+        crs=parcels.crs,
+    )
+    pieces: list[GeoDataFrame] = []
+    findings = pd.DataFrame()
+    for name, step in steps_of(inputs, as_of, indicators):
+        say(name)
+        result = runner.run(step, parcels)
+        parcels = _add(parcels, result.columns, name)
+        issues += result.issues
+        pieces += [result.pieces] if result.pieces is not None else []
+        findings = findings if result.findings is None else result.findings
+    say("neighbours")
+    issues += find_conflicts(parcels, inputs.measure_crs)
+    if inputs.events is not None:
+        issues += attach_events(parcels, inputs.events, inputs.event_items, inputs.complete, as_of)[1]
+    issues += _zone_areas(inputs, as_of)
+    say("verdict")
+    findings = coerce(findings, "findings")
+    table = issue_table(issues)
+    parcels = _add(parcels, decide(parcels, findings, table), "verdict")
+    parcels = _add(parcels, classify_supply(parcels, findings), "supply")
+    empty = GeoDataFrame({"zone_code": []}, geometry=[], crs=parcels.crs)
+    return Assessment(
+        parcels=coerce(parcels, "parcels"),
+        zones=coerce(empty if inputs.zones is None else transform(inputs.zones, parcels.crs), "zones"),
+        overlaps=_overlaps(pieces, parcels.crs),
+        indicators=indicators,
+        events=coerce(pd.DataFrame() if inputs.events is None else inputs.events, "events"),
+        findings=findings,
+        issues=table,
+        provenance=_provenance(inputs, as_of, len(parcels)),
+        layers=_surroundings(inputs.layers, parcels),
+    )
+
+
+def _add(parcels: GeoDataFrame, columns: pd.DataFrame, step: str) -> GeoDataFrame:
+    """Lay new columns beside the parcels; law 2 is checked here, at every step."""
+    new = [name for name in columns.columns if name not in parcels.columns]
+    clash = [name for name in columns.columns if name in parcels.columns and not _fills(parcels[name], columns[name])]
+    if clash or not columns.index.equals(parcels.index):
+        raise InternalError(
+            Fault(
+                en=f"step {step!r} changed {', '.join(clash) or 'the order of parcels'}.",
+                zh=f"步骤“{step}”改动了{'、'.join(clash) or '地块次序'}。",
+            )
+        )
+    filled = {name: columns[name] for name in columns.columns if name not in new}
+    joined = parcels.assign(**filled).join(columns[new]) if filled else parcels.join(columns[new])
+    return GeoDataFrame(joined, geometry="geometry", crs=parcels.crs)
+
+
+def _fills(before: pd.Series[Any], after: pd.Series[Any]) -> bool:
+    """Whether a step only filled what was missing: a zone name the source lacked, an industry carried over."""
+    kept = before.notna().to_numpy(dtype=bool)
+    return bool((before[kept].astype("str").to_numpy() == after[kept].astype("str").to_numpy()).all())
+
+
+def _repair_layers(inputs: Inputs) -> tuple[Inputs, list[Issue]]:
+    issues: list[Issue] = []
+    layers = []
+    for layer in inputs.layers:
+        frame, doubtful, found = repair_layer(layer.frame, layer.name)
+        issues += found
+        extent = layer.extent
+        if len(doubtful):
+            hole = shapely.union_all(transform(doubtful, extent.crs).geometry.values)
+            extent = extent.set_geometry(shapely.difference(extent.geometry.values, hole))
+        layers.append(replace(layer, frame=frame, extent=extent))
+    zones, evaluations = inputs.zones, inputs.evaluations
+    if zones is not None:
+        zones, _, found = repair_layer(zones, "zones")
+        issues += found
+    if evaluations is not None:
+        evaluations, _, found = repair_layer(evaluations, "evaluations")
+        issues += found
+    return replace(inputs, layers=tuple(layers), zones=zones, evaluations=evaluations), issues
+
+
+def _indicators_of(parcels: GeoDataFrame, inputs: Inputs) -> pd.DataFrame:
+    drawn = gather_indicators(pd.DataFrame(parcels.drop(columns="geometry")), "set", "")
+    if "source" in parcels.columns and len(drawn):
+        drawn["source"] = drawn["parcel_id"].map(parcels["source"])
+    tables = [drawn, *inputs.indicators]
+    tables = [table for table in tables if len(table)]
+    return coerce(pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), "indicators")
+
+
+def _zone_areas(inputs: Inputs, as_of: date) -> list[Issue]:
+    """Hold the approved area of each zone in force against its digitised area."""
+    if inputs.zones is None or "area_planned_m2" not in inputs.zones.columns:
+        return []
+    current = zones_on(inputs.zones, as_of).set_index("zone_code")
+    if current.empty:
+        return []
+    areas = measure_areas(current, inputs.measure_crs)
+    _, issues = reconcile_areas(current.join(areas), registered="area_planned_m2")
+    # A zone is no parcel: its fault is told of the layer, and stops no verdict.
+    return [replace(issue, parcel_id="", layer="zones", value=f"{issue.parcel_id} {issue.value}") for issue in issues]
+
+
+def _overlaps(pieces: Sequence[GeoDataFrame], crs: pyproj.CRS) -> GeoDataFrame:
+    filled = [piece for piece in pieces if len(piece)]
+    if not filled:
+        empty: dict[str, list[Any]] = {name: [] for name in ("parcel_id", "layer", "feature", "overlap_m2", "overlap_share")}
+        return GeoDataFrame(coerce(GeoDataFrame(empty, geometry=[], crs=crs), "overlaps"), geometry="geometry", crs=crs)
+    joined = pd.concat(filled, ignore_index=True)
+    return GeoDataFrame(coerce(joined, "overlaps"), geometry="geometry", crs=crs)
+
+
+def _surroundings(layers: Sequence[Layer], parcels: GeoDataFrame) -> dict[str, Any]:
+    """Clip layers to the surroundings of the parcels: what a map can show of them."""
+    bounds = parcels.total_bounds
+    if not np.isfinite(bounds).all():
+        return {}
+    margin = 0.15 * max(bounds[2] - bounds[0], bounds[3] - bounds[1])
+    box = (bounds[0] - margin, bounds[1] - margin, bounds[2] + margin, bounds[3] + margin)
+    shown: dict[str, Any] = {}
+    for layer in layers:
+        frame = transform(layer.frame, parcels.crs)
+        near = frame.iloc[sorted(frame.sindex.query(shapely.box(*box)))]
+        clipped = shapely.clip_by_rect(near.geometry.values, *box)
+        kept = ~shapely.is_empty(clipped) & np.isin(shapely.get_type_id(clipped), (3, 6))
+        shown[layer.name] = geopandas.GeoDataFrame(geometry=clipped[kept], crs=parcels.crs)
+    return shown
+
+
+def _provenance(inputs: Inputs, as_of: date, count: int) -> Provenance:
+    libraries = {name: version(name) for name in ("geopandas", "shapely", "pyproj", "pyogrio", "rasterio", "pandas")}
+    libraries |= {"GEOS": shapely.geos_version_string, "PROJ": pyproj.proj_version_str}
+    rows = [source for source in inputs.sources if source.role == "parcels"]
+    return Provenance(
+        as_of=as_of,
+        project=inputs.name,
+        is_sample=inputs.is_sample,
+        version=version("landplan"),
+        libraries=libraries,
+        books=inputs.rulebook.as_books(),
+        sources=tuple(inputs.sources),
+        layers={layer.name: layer.title for layer in inputs.layers},
+        items={**inputs.evaluation_items, **inputs.event_items},
+        counts={
+            "in": sum(source.rows_in for source in rows) or count,
+            "out": count,
+            "dropped": sum(source.rows_rejected for source in rows),
+        },
+    )

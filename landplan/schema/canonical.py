@@ -1,0 +1,365 @@
+"""Raw cells in: headers recognised, units made canonical, and what cannot be read made unknown and an issue."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from landplan.errors import UnitError
+from landplan.issues import Issue
+from landplan.schema.dictionary import Column, column, dictionary
+from landplan.units import convert, find_unit, split_header
+from landplan.values import Number, parse_day, parse_number
+
+__all__ = ["Canonical", "canonicalise", "match_header"]
+
+_SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d{2}")
+_TRUE = {"是", "有", "true", "1", "yes", "y", "√"}
+_FALSE = {"否", "无", "false", "0", "no", "n", "×"}
+
+
+@dataclass
+class Canonical:
+    """
+    What became of a raw table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Canonical columns, same rows and order as the raw table, positional index.
+    issues : list of Issue
+        Everything found on the way.
+    recognised : dict of str to str
+        Canonical name by header.
+    units : dict of str to str
+        Unit read for each canonical quantity.
+    unknown, unitless : list of str
+        Headers not known, and headers with numbers but no unit.
+    """
+
+    frame: pd.DataFrame
+    issues: list[Issue] = field(default_factory=list)
+    recognised: dict[str, str] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+    unitless: list[str] = field(default_factory=list)
+
+
+def _fold(text: str) -> str:
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).lower()
+
+
+@cache
+def _headers(table: str) -> dict[str, str]:
+    known: dict[str, str] = {}
+    for declared in dictionary().values():
+        if table in declared.tables and "*" not in declared.name:
+            for alias in (declared.name, declared.label_zh, declared.label_en, *declared.aliases):
+                known.setdefault(_fold(alias), declared.name)
+    return known
+
+
+def match_header(header: str, table: str) -> tuple[str, str | None] | None:
+    """
+    Recognise a column title.
+
+    Parameters
+    ----------
+    header : str
+        As the source writes it, unit in brackets or not.
+    table : str
+        Table whose columns are looked through.
+
+    Returns
+    -------
+    tuple of (str, str or None) or None
+        Canonical name, and the unit as written; None where the dictionary has no such name. A name cut at the
+        ten bytes of a shapefile is matched where only one full name begins with it.
+
+    Examples
+    --------
+    >>> match_header("固定资产投资强度（万元/亩）", "parcels")
+    ('invest_intensity_cny_per_m2', '万元/亩')
+    >>> match_header("固定资产投", "parcels")
+    ('invest_intensity_cny_per_m2', None)
+    """
+    known = _headers(table)
+    whole = known.get(_fold(header))
+    if whole is not None:
+        return whole, None
+    name, unit = split_header(header)
+    folded = _fold(name)
+    if folded in known:
+        return known[folded], unit
+    if re.search(r"[\u4e00-\u9fff]", folded) and len(folded.encode("gb18030")) in (9, 10):
+        full = {target for alias, target in known.items() if alias.startswith(folded)}
+        if len(full) == 1:
+            return full.pop(), unit
+    return None
+
+
+class _Reader:
+    """Reads the columns of one raw table; gathers issues as it goes."""
+
+    def __init__(
+        self, raw: pd.DataFrame, source: str, layer: str, rows: Sequence[int], letters: Mapping[str, str], missing: Collection[str]
+    ) -> None:
+        self.raw = raw
+        self.source, self.layer, self.rows, self.letters = source, layer, rows, letters
+        self.missing = {_fold(word) for word in missing}
+        self.issues: list[Issue] = []
+
+    def report(self, code: str, header: Hashable, position: int | None, value: object) -> None:
+        row = None if position is None else int(self.rows[position])
+        letter = self.letters.get(str(header), "")
+        cell = f"{letter}{row}" if letter and row is not None else letter
+        self.issues.append(
+            Issue(code, source=self.source, layer=self.layer, row=row, cell=cell, field=str(header), value=value)
+        )
+
+    def unique(self, header: Hashable) -> tuple[list[Any], np.ndarray[Any, np.dtype[np.intp]]]:
+        """Each distinct cell once, and where it stands: a million rows repeat few spellings."""
+        seen: dict[tuple[type, Any], int] = {}
+        cells: list[Any] = []
+        where = np.empty(len(self.raw), dtype=np.intp)
+        for position, cell in enumerate(self.raw[header].tolist()):
+            key = (type(cell), cell if isinstance(cell, Hashable) and cell == cell else None)  # noqa: PLR0124 - NaN
+            at = seen.get(key)
+            if at is None:
+                at = seen[key] = len(cells)
+                cells.append(cell)
+            where[position] = at
+        return cells, where
+
+    def is_missing(self, cell: object) -> bool:
+        if cell is None or (isinstance(cell, float) and np.isnan(cell)) or cell is pd.NaT or cell is pd.NA:
+            return True
+        text = _fold(str(cell))
+        return text == "" or text in self.missing
+
+    def text(self, header: Hashable, is_code: bool) -> pd.Series[Any]:
+        cells, where = self.unique(header)
+        read: list[Any] = []
+        for at, cell in enumerate(cells):
+            if self.is_missing(cell):
+                read.append(np.nan)
+                continue
+            if isinstance(cell, float) and cell.is_integer():
+                cell = int(cell)
+            if is_code and (abs(cell) >= 10**15 if isinstance(cell, int) else _SCIENTIFIC.fullmatch(str(cell).strip())):
+                for position in np.flatnonzero(where == at):
+                    self.report("ATTR.PRECISION", header, int(position), cell)
+            read.append(str(cell).strip())
+        return pd.Series(read, dtype="object").iloc[where].reset_index(drop=True).astype("str")
+
+    def day(self, header: Hashable) -> pd.Series[Any]:
+        cells, where = self.unique(header)
+        read: list[Any] = []
+        for at, cell in enumerate(cells):
+            parsed = None if self.is_missing(cell) else parse_day(cell)
+            read.append(pd.NaT if parsed is None or parsed.value is None else pd.Timestamp(parsed.value))
+            if parsed is None or parsed.is_missing:
+                continue
+            code = "ATTR.DATE" if parsed.is_fault else "ATTR.DATE_PRECISION" if parsed.precision != "day" else ""
+            if code:
+                for position in np.flatnonzero(where == at):
+                    self.report(code, header, int(position), cell)
+        days = pd.Series(read, dtype="datetime64[ns]") if read else pd.Series([], dtype="datetime64[ns]")
+        return days.iloc[where].reset_index(drop=True).astype("datetime64[s]")
+
+    def category(self, header: Hashable, declared: Column) -> pd.Series[Any]:
+        words = {_fold(w): code for code, words in declared.values.items() for w in (code, *words)}
+        return self._worded(header, words).astype("str")
+
+    def flag(self, header: Hashable) -> pd.Series[Any]:
+        words: dict[str, Any] = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
+        return self._worded(header, words, absent=None).astype("boolean")
+
+    def _worded(self, header: Hashable, words: Mapping[str, Any], absent: Any = np.nan) -> pd.Series[Any]:
+        cells, where = self.unique(header)
+        read: list[Any] = []
+        for at, cell in enumerate(cells):
+            value = absent if self.is_missing(cell) else words.get(_fold(str(cell)), absent)
+            read.append(value)
+            if value is absent and not self.is_missing(cell):
+                for position in np.flatnonzero(where == at):
+                    self.report("ATTR.CATEGORY", header, int(position), cell)
+        return pd.Series(read, dtype="object").iloc[where].reset_index(drop=True)
+
+    def number(self, header: Hashable, declared: Column, unit: str | None) -> tuple[pd.Series[Any], pd.Series[Any], bool]:
+        """Values for the column, values for its sibling, and whether numbers without any unit were met."""
+        count = len(self.raw)
+        if not count:
+            return pd.Series([], dtype="float64"), pd.Series([], dtype="float64"), False
+        cells, where = self.unique(header)
+        own = np.full(len(cells), np.nan)
+        other = np.full(len(cells), np.nan)
+        unitless = False
+        for at, cell in enumerate(cells):
+            parsed = Number(np.nan, None, None, None, False, True, False) if self.is_missing(cell) else parse_number(cell)
+            if parsed.is_missing:
+                continue
+            code = "ATTR.NUMBER" if parsed.is_fault or _is_doubtful(parsed, declared, unit) else ""
+            if not code:
+                try:
+                    lower, upper, bare = self._in_unit(parsed, declared, unit)
+                except UnitError:
+                    code = "ATTR.BAD_UNIT"
+                else:
+                    unitless |= bare
+                    if bare:
+                        continue
+                    own[at], other[at], placed = _placed(lower, upper, parsed, declared)
+                    code = "" if placed else "ATTR.NUMBER"
+                    if placed and parsed.is_approximate:
+                        code = "ATTR.APPROXIMATE"
+            if code:
+                for position in np.flatnonzero(where == at):
+                    self.report(code, header, int(position), cell)
+        return pd.Series(own[where]), pd.Series(other[where]), unitless
+
+    @staticmethod
+    def _in_unit(parsed: Number, declared: Column, unit: str | None) -> tuple[float, float, bool]:
+        upper = np.nan if parsed.upper is None else parsed.upper
+        if not declared.is_quantity:
+            return parsed.value, upper, False
+        # The cell speaks louder than the header: 200% under a header in % is two, not two hundredths.
+        symbol = parsed.unit or unit or ("1" if declared.kind in ("ratio", "count") else None)
+        if symbol is None:
+            return parsed.value, upper, True
+        return (
+            convert(float(parsed.value), symbol, declared.unit, declared.kind),
+            convert(float(upper), symbol, declared.unit, declared.kind),
+            False,
+        )
+
+
+def _is_doubtful(parsed: Number, declared: Column, unit: str | None) -> bool:
+    """Whether a number, plain in itself, does not fit the column it stands in."""
+    if parsed.is_scaled and parsed.unit is None and unit is not None and unit[0] in "万亿":
+        # 350万 under 万元 means 350 万元 to whoever wrote it, and 35 亿元 to arithmetic.
+        return True
+    if parsed.label:
+        named = match_header(parsed.label, "parcels")
+        if named is not None and named[0] not in (declared.name, declared.sibling):
+            return True
+    if declared.kind == "integer":
+        return not float(parsed.value).is_integer() or parsed.upper is not None or parsed.unit not in (None, "年")
+    return False
+
+
+def _placed(lower: float, upper: float, parsed: Number, declared: Column) -> tuple[float, float, bool]:
+    """Put floor and ceiling into the column and its sibling; False where one of them has no home."""
+    if parsed.upper is not None:
+        if not declared.sibling:
+            return np.nan, np.nan, False
+        return (lower, upper, True) if declared.bound == "min" else (upper, lower, True)
+    if parsed.bound and declared.bound and parsed.bound != declared.bound:
+        return (np.nan, lower, True) if declared.sibling else (np.nan, np.nan, False)
+    return lower, np.nan, True
+
+
+def canonicalise(
+    raw: pd.DataFrame,
+    table: str,
+    *,
+    columns: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
+    missing: Collection[str] = (),
+    source: str = "",
+    layer: str = "",
+    rows: Sequence[int] | None = None,
+    letters: Mapping[str, str] | None = None,
+) -> Canonical:
+    """
+    Turn a raw table into canonical columns; what cannot be read becomes unknown and an issue, never zero.
+
+    Parameters
+    ----------
+    raw : DataFrame, n rows
+        Cells as they were read, any objects; a ``geometry`` column is passed by.
+    table : str
+        Table of the dictionary it is to become.
+    columns, units : mapping of str to str or None
+        Canonical name and unit by header, from a profile; they win over the header's own words.
+    missing : collection of str
+        Words that mean "no value" beside the usual ones.
+    source, layer : str
+        File and sheet, for issues.
+    rows : sequence of int or None
+        Row numbers in the source; 1, 2, ... where None.
+    letters : mapping of str to str or None
+        Letter of each column of a sheet, for cell addresses.
+
+    Returns
+    -------
+    Canonical
+        Frame, issues, and which header became what.
+
+    Examples
+    --------
+    >>> raw = pd.DataFrame({"编号": ["A-2"], "投资强度（万元/亩）": ["149.93"]})
+    >>> canonicalise(raw, "parcels").frame.loc[0, "invest_intensity_cny_per_m2"].item()
+    2248.95
+    """
+    count = len(raw)
+    reader = _Reader(raw, source, layer, rows if rows is not None else range(1, count + 1), letters or {}, missing)
+    result = Canonical(pd.DataFrame(index=pd.RangeIndex(count)), reader.issues)
+    siblings: dict[str, pd.Series[Any]] = {}
+    for header in raw.columns:
+        if header == "geometry":
+            continue
+        title = str(header)
+        matched = ((columns[title], split_header(title)[1]) if columns and title in columns else match_header(title, table))
+        if matched is None:
+            result.unknown.append(title)
+            continue
+        name, unit = matched
+        if name in result.frame.columns:
+            reader.report("ATTR.DOUBLE_COLUMN", header, None, f"{title} = {name}")
+            continue
+        declared = column(name)
+        result.recognised[title] = name
+        if declared.kind in ("text", "code"):
+            result.frame[name] = reader.text(header, declared.kind == "code")
+        elif declared.kind == "day":
+            result.frame[name] = reader.day(header)
+        elif declared.kind == "category":
+            result.frame[name] = reader.category(header, declared)
+        elif declared.kind == "flag":
+            result.frame[name] = reader.flag(header)
+        else:
+            unit = (units or {}).get(title, unit)
+            if unit is not None and declared.is_quantity:
+                try:
+                    unit = find_unit(unit, declared.kind).symbol
+                except UnitError:
+                    reader.report("ATTR.BAD_UNIT", header, None, f"{title}: {unit}")
+                    unit = None
+            own, other, unitless = reader.number(header, declared, unit)
+            if unitless:
+                result.unitless.append(title)
+                reader.report("ATTR.NO_UNIT", header, None, title)
+            if declared.is_quantity and unit:
+                result.units[name] = unit
+            result.frame[name] = own.astype("Int64") if declared.kind == "integer" else own
+            if declared.sibling and other.notna().any():
+                siblings[declared.sibling] = other
+            plain = not re.search(r"[上下]限|最[大小]|[≥≤<>]|m(in|ax)", title, flags=re.I)
+            if declared.sibling and plain and own.notna().any() and not (columns and title in columns):
+                reader.report("ATTR.BOUND_ASSUMED", header, None, title)
+    for name, values in siblings.items():
+        if name in result.frame.columns:
+            result.frame[name] = result.frame[name].fillna(values)
+        else:
+            result.frame[name] = values
+    if result.unknown:
+        reader.report("ATTR.UNKNOWN_COLUMN", "", None, "、".join(result.unknown))
+    return result

@@ -1,0 +1,260 @@
+"""``columns.csv`` read: what each column is called, which unit it has, who may see it, and its dtype in every table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from landplan.errors import Fault, InternalError
+from landplan.units import CANONICAL
+
+__all__ = ["Column", "coerce", "column", "dictionary"]
+
+_DTYPES = {"day": "datetime64[s]", "flag": "boolean", "integer": "Int64", "text": "str", "code": "str", "category": "str"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """
+    One row of the dictionary.
+
+    Parameters
+    ----------
+    name : str
+        Canonical name; ``*`` in it stands for the name of a layer or item.
+    tables : tuple of str
+        Tables that have it.
+    label_zh, label_en : str
+        Labels; ``{layer}`` or ``{item}`` stand for a title the project gives.
+    aliases : tuple of str
+        Headers it is known by.
+    kind : str
+        ``text, code, category, day, flag, integer, number`` or a kind of quantity of ``units.CANONICAL``.
+    unit, shown_in : str
+        Canonical unit, and the unit people read.
+    bound : str
+        ``min`` or ``max`` where the value is a floor or a ceiling.
+    sibling : str
+        The column that holds the other bound.
+    values : dict of str to tuple of str
+        Codes of a category with the words for them, the label first.
+    audience : str
+        ``public`` or ``planner``.
+    made_by : str
+        The step that makes it.
+    meaning : str
+        What it means, for the manual.
+    stem : str
+        What ``*`` stood for, once resolved.
+    """
+
+    name: str
+    tables: tuple[str, ...]
+    label_zh: str
+    label_en: str
+    aliases: tuple[str, ...]
+    kind: str
+    unit: str
+    shown_in: str
+    bound: str
+    sibling: str
+    values: dict[str, tuple[str, ...]]
+    audience: str
+    made_by: str
+    meaning: str
+    stem: str = ""
+
+    @property
+    def is_quantity(self) -> bool:
+        """Whether values carry a unit of measure."""
+        return self.kind in CANONICAL
+
+    @property
+    def dtype(self) -> str:
+        """The pandas dtype its values have in every table."""
+        return _DTYPES.get(self.kind, "float64")
+
+    def label(self, lang: str = "zh", titles: Mapping[str, str] | None = None) -> str:
+        """
+        Name the column for people, without the unit.
+
+        Parameters
+        ----------
+        lang : {"zh", "en"}
+            Language of the label.
+        titles : mapping of str to str or None
+            Titles of layers and items by name.
+
+        Returns
+        -------
+        str
+            The label.
+        """
+        text = self.label_zh if lang == "zh" else self.label_en
+        title = (titles or {}).get(self.stem, self.stem)
+        return text.replace("{layer}", title).replace("{item}", title)
+
+    def header(self, lang: str = "zh", titles: Mapping[str, str] | None = None) -> str:
+        """
+        Name the column for people with the unit in brackets: ``登记面积（亩）``.
+
+        Parameters
+        ----------
+        lang : {"zh", "en"}
+            Language of the label.
+        titles : mapping of str to str or None
+            Titles of layers and items by name.
+
+        Returns
+        -------
+        str
+            Label and unit; a plain ratio has none.
+        """
+        label = self.label(lang, titles)
+        if self.is_quantity and self.shown_in not in ("", "1"):
+            return f"{label}（{self.shown_in}）" if lang == "zh" else f"{label} ({self.shown_in})"
+        return label
+
+    def word(self, code: str, lang: str = "zh") -> str:
+        """
+        Say the code of a category in words.
+
+        Parameters
+        ----------
+        code : str
+            A key of ``values``.
+        lang : {"zh", "en"}
+            English gives the code itself, in which words are joined by blanks.
+
+        Returns
+        -------
+        str
+            The word; the code itself where the dictionary has none.
+        """
+        if lang == "en":
+            return code.replace("_", " ")
+        return self.values.get(code, (code,))[0]
+
+
+@cache
+def dictionary() -> dict[str, Column]:
+    """
+    Read the data dictionary.
+
+    Returns
+    -------
+    dict of str to Column
+        In the order of ``columns.csv``.
+    """
+    found: dict[str, Column] = {}
+    text = files("landplan").joinpath("columns.csv").read_text(encoding="utf-8")
+    for row in csv.DictReader(io.StringIO(text, newline="")):
+        values = dict(part.split("=", 1) for part in row.pop("values").split(";") if part)
+        found[row["name"]] = Column(
+            tables=tuple(row.pop("tables").split()),
+            aliases=tuple(a for a in row.pop("aliases").split("|") if a),
+            values={code: tuple(words.split("|")) for code, words in values.items()},
+            **row,
+        )
+    return found
+
+
+@cache
+def column(name: str) -> Column:
+    """
+    Look a column up, by name or by pattern.
+
+    Parameters
+    ----------
+    name : str
+        E.g. ``area_m2``, ``farmland_overlap_m2``, ``actual.far_min``.
+
+    Returns
+    -------
+    Column
+        With ``name`` as asked for and ``stem`` filled where a pattern matched.
+
+    Raises
+    ------
+    KeyError
+        If the dictionary has no such column.
+
+    Examples
+    --------
+    >>> column("farmland_overlap_m2").stem
+    'farmland'
+    """
+    plain = name.removeprefix("promised.").removeprefix("actual.")
+    exact = dictionary().get(plain)
+    if exact is not None:
+        return replace(exact, name=name)
+    for pattern, declared in dictionary().items():
+        if "*" in pattern and fnmatchcase(plain, pattern):
+            before, after = pattern.split("*")
+            return replace(declared, name=name, stem=plain[len(before) : len(plain) - len(after)])
+    raise KeyError(name)
+
+
+def coerce(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+    """
+    Give every declared column its dtype; a long table gets all of its columns, in the order of the dictionary.
+
+    Parameters
+    ----------
+    frame : DataFrame or GeoDataFrame
+        Columns of the table, some or all.
+    table : str
+        ``parcels, zones, evaluations`` (wide: columns present are kept) or a long table.
+
+    Returns
+    -------
+    DataFrame or GeoDataFrame
+        A copy with the dtypes of the dictionary; geometry untouched.
+
+    Raises
+    ------
+    InternalError
+        If a column is not declared: every column has one place where its meaning is written.
+    """
+    wide = table in ("parcels", "zones", "evaluations")
+    result = frame.copy()
+    if not wide:
+        names = [c.name for c in dictionary().values() if table in c.tables]
+        for name in names:
+            if name not in result.columns:
+                result[name] = pd.Series(np.nan, index=result.index, dtype="object")
+        keep = [*names, *(["geometry"] if "geometry" in result.columns else [])]
+        result = result[keep]
+    for name in result.columns:
+        if name == "geometry":
+            continue
+        try:
+            declared = column(str(name))
+        except KeyError:
+            raise InternalError(
+                Fault(en=f"column {name!r} is not in columns.csv.", zh=f"字段“{name}”未在 columns.csv 中声明。")
+            ) from None
+        result[name] = _typed(result[name], declared)
+    return result
+
+
+def _typed(values: pd.Series[Any], declared: Column) -> pd.Series[Any]:
+    if str(values.dtype) == declared.dtype:
+        return values
+    if declared.kind == "day":
+        return pd.to_datetime(values, errors="coerce").astype("datetime64[s]")
+    if declared.dtype == "str":
+        return values.astype("object").where(values.notna(), np.nan).astype("str")
+    if declared.dtype == "float64":
+        return pd.to_numeric(values, errors="coerce").astype("float64")
+    dtype: Any = declared.dtype
+    return pd.Series(values.astype("object").where(values.notna(), None), dtype=dtype)

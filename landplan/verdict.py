@@ -1,0 +1,336 @@
+"""
+From findings and issues to a verdict, and from a verdict to sentences.
+
+Only mandatory findings and blocking issues decide: any ``fail`` gives ``not_ready``; else any ``unknown`` or ``refer`` gives
+``pending``; else ``ready``. Findings hold numbers and codes; the sentences are made here, at the door.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from landplan.schema import column
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from landplan.tables import Assessment
+
+__all__ = ["Reason", "decide", "rank_reasons", "why", "why_all"]
+
+_WORDS = {
+    "zh": {
+        "pass": "达标", "fail": "不达标", "unknown": "无法核验", "refer": "一事一议", "exempt": "不适用",
+        "at_least": "不低于", "at_most": "不高于", "one_of": "应为", "none_of": "不得为", "covered": "不低于",
+    },
+    "en": {
+        "pass": "pass", "fail": "fail", "unknown": "unknown", "refer": "for a person to decide", "exempt": "exempt",
+        "at_least": "at least", "at_most": "at most", "one_of": "one of", "none_of": "none of", "covered": "at least",
+    },
+}  # fmt: skip
+_GAPS = {
+    "zh": {
+        "missing": "没有数据",
+        "silent": "规则集在该日尚无规定",
+        "not_supplied": "规则集没有提供控制值",
+        "no_key": "规则表中没有对应的类别",
+        "repealed": "该规定已废止，未见替代",
+        "expected": "新规定已公布，尚未生效",
+    },
+    "en": {
+        "missing": "no data",
+        "silent": "the rulebook is silent on the day",
+        "not_supplied": "no table supplied",
+        "no_key": "the table has no row for it",
+        "repealed": "repealed without a successor",
+        "expected": "announced, not yet in force",
+    },
+}
+_ORDER = {"fail": 0, "unknown": 1, "refer": 2, "issue": 3, "pass": 4, "exempt": 5}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """
+    One reason of a verdict, in words.
+
+    Parameters
+    ----------
+    status : str
+        ``pass, fail, unknown, refer, exempt``, or ``issue`` for a fault of the data.
+    rule_id : str
+        The rule, or the code of the issue.
+    force : str
+        ``mandatory`` or ``advisory``.
+    text : str
+        The sentence.
+    """
+
+    status: str
+    rule_id: str
+    force: str
+    text: str
+
+    @property
+    def is_decisive(self) -> bool:
+        """Whether it keeps the parcel from being ready."""
+        return self.force == "mandatory" and self.status in ("fail", "unknown", "refer", "issue")
+
+
+def decide(parcels: DataFrame, findings: DataFrame, issues: DataFrame) -> DataFrame:
+    """
+    Judge each parcel from its findings and the blocking issues of its data.
+
+    Parameters
+    ----------
+    parcels : DataFrame, n rows, indexed by parcel_id
+        Only the index is read.
+    findings : DataFrame
+        One row per parcel and rule.
+    issues : DataFrame
+        Those with ``is_blocking`` and a ``parcel_id`` count.
+
+    Returns
+    -------
+    DataFrame, n rows, same index and order
+        ``verdict`` (``ready``, ``pending``, ``not_ready``), ``fail_count`` and ``open_count``. A parcel no mandatory
+        rule speaks of is pending: silence is not a pass.
+
+    Examples
+    --------
+    >>> one = pd.DataFrame(index=pd.Index(["A"], name="parcel_id"))
+    >>> found = pd.DataFrame({"parcel_id": ["A"], "force": ["mandatory"], "status": ["fail"]})
+    >>> none = pd.DataFrame({"parcel_id": [], "is_blocking": []})
+    >>> decide(one, found, none).verdict["A"]
+    'not_ready'
+    """
+    keys = parcels.index.astype("str")
+    binding = findings[(findings["force"] == "mandatory").to_numpy(dtype=bool)]
+
+    def count(statuses: Iterable[str]) -> Any:
+        met = binding[binding["status"].isin(list(statuses)).to_numpy(dtype=bool)]
+        return met.groupby("parcel_id").size().reindex(keys, fill_value=0).to_numpy(dtype="int64")
+
+    blocking = issues[issues["is_blocking"].fillna(False).to_numpy(dtype=bool)]
+    stopped = blocking.groupby("parcel_id").size().reindex(keys, fill_value=0).to_numpy(dtype="int64")
+    failed = count(["fail"])
+    # A status nobody knows must not pass for a pass.
+    judged = binding.groupby("parcel_id").size().reindex(keys, fill_value=0).to_numpy(dtype="int64")
+    undecided = judged - failed - count(["pass", "exempt"]) + stopped
+    verdict = np.where(failed > 0, "not_ready", np.where((undecided > 0) | (judged == 0), "pending", "ready"))
+    return pd.DataFrame(
+        {
+            "verdict": pd.array(verdict, dtype="str"),
+            "fail_count": pd.array(failed, dtype="Int64"),
+            "open_count": pd.array(undecided, dtype="Int64"),
+        },
+        index=parcels.index,
+    )
+
+
+def _number(value: float, other: float = np.nan, decimals: int = 2) -> str:
+    """Print a number so that it never looks equal to another that it is not."""
+    for digits in range(decimals, 10):
+        text, rival = f"{value:.{digits}f}", f"{other:.{digits}f}"
+        if text != rival or value == other or np.isnan(other):
+            break
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _requirement(row: Mapping[str, Any], lang: str, unit: str) -> str:
+    words, test = _WORDS[lang], str(row["test"])
+    limit, measured = float(row["required"]), float(row["measured"])
+    if test in ("one_of", "none_of"):
+        declared = column(str(row["indicator"]))
+        listed = [declared.word(code, lang) for code in str(row["required_text"]).split("、")]
+        return f"{words[test]}{'、'.join(listed)}" if lang == "zh" else f"{words[test]} {', '.join(listed)}"
+    if test == "between":
+        upper = _number(float(row["required_max"]))
+        return f"介于 {_number(limit)} 与 {upper}{unit} 之间" if lang == "zh" else f"between {_number(limit)} and {upper}{unit}"
+    shown = _number(limit, measured)
+    return f"{words[test]} {shown}{unit}"
+
+
+def _measured(row: Mapping[str, Any], lang: str, unit: str) -> str:
+    if isinstance(row["measured_text"], str) and row["measured_text"]:
+        return column(str(row["indicator"])).word(row["measured_text"], lang)
+    # 13.7 decimals of a percentage would be noise, but a failing number must differ from its limit.
+    return f"{_number(float(row['measured']), float(row['required']))}{unit}"
+
+
+def _citation(row: Mapping[str, Any], lang: str) -> str:
+    reference = row["reference"] if isinstance(row["reference"], str) else ""
+    since = "" if pd.isna(row["since"]) else pd.Timestamp(row["since"]).strftime("%Y-%m-%d")
+    # A text known only by the year of its number has no day that could be printed as certain.
+    if since and re.search(r"只核对到 \d{4} 年", reference):
+        since = since[:4] + ("年" if lang == "zh" else "")
+    if lang == "zh":
+        return (f"依据：{reference}" if reference else "") + (f"，自 {since} 起".replace("年 起", " 年起") if since else "") + ("。" if reference or since else "")
+    return (f"Reference: {reference}" if reference else "") + (f", since {since}" if since else "") + ("." if reference or since else "")
+
+
+def _sentence(row: Mapping[str, Any], lang: str, titles: Mapping[str, str], expired: str) -> str:
+    words, status = _WORDS[lang], str(row["status"])
+    label = column(str(row["indicator"])).label(lang, titles)
+    has_unit = isinstance(row["unit"], str) and row["unit"] not in ("", "1")
+    unit = (str(row["unit"]) if row["unit"] == "%" else f" {row['unit']}") if has_unit else ""
+    zh = lang == "zh"
+    stop, comma, opening, closing = ("。", "，", "（", "）") if zh else (". ", ", ", " (", ")")
+    head = f"{words[status]}{'：' if zh else ': '}"
+    advisory = ("［推荐性］" if zh else "[advisory] ") if row["force"] == "advisory" else ""
+    knows_limit = not np.isnan(float(row["required"])) or (isinstance(row["required_text"], str) and row["required_text"])
+    asked = "required " if not zh else "" if row["test"] in ("one_of", "none_of") else "要求"
+    required = f"{comma}{asked}{_requirement(row, lang, unit)}" if knows_limit else ""
+    if status in ("pass", "fail"):
+        margin = float(row["margin"])
+        gap = ""
+        if np.isfinite(margin) and abs(margin) > 0:
+            word = ("余 " if margin > 0 else "差 ") if zh else ("margin " if margin > 0 else "short by ")
+            gap = f"{opening}{word}{_number(abs(margin), 0.0)}{closing}"
+        body = f"{label} {_measured(row, lang, unit)}{required}{gap}{expired}"
+    elif status == "refer":
+        body = f"{label}{'由有权机关个案决定' if zh else ' is decided case by case'}"
+    elif status == "exempt":
+        body = label
+    else:
+        why_not = _GAPS[lang].get(str(row["reason"]), str(row["reason"]))
+        body = f"{label}{'：' if zh else ': '}{why_not}{required}"
+    return f"{advisory}{head}{body}{stop}{_citation(row, lang)}".strip()
+
+
+def _expiry(parcels: DataFrame, row: Mapping[str, Any], as_of: pd.Timestamp, lang: str) -> str:
+    """Say that an evaluation has run out, where that is why the parcel is not covered."""
+    stem = column(str(row["indicator"])).stem
+    name = f"evaluation_{stem}_until"
+    if row["test"] != "covered" or row["status"] != "fail" or name not in parcels.columns:
+        return ""
+    until: Any = parcels.at[row["parcel_id"], name]
+    if pd.isna(until) or until >= as_of:
+        return ""
+    day = until.strftime("%Y-%m-%d")
+    return f"，已于 {day} 到期" if lang == "zh" else f", expired on {day}"
+
+
+def why_all(assessment: Assessment, lang: str = "zh", parcel_ids: Iterable[str] | None = None) -> dict[str, list[Reason]]:
+    """
+    Say why, for many parcels at once.
+
+    Parameters
+    ----------
+    assessment : Assessment
+        What was judged.
+    lang : {"zh", "en"}
+        Language of the sentences.
+    parcel_ids : iterable of str or None
+        Which parcels; all where None.
+
+    Returns
+    -------
+    dict of str to list of Reason
+        What decides comes first (fail, unknown, refer, faults of the data), then what passed, advice last.
+    """
+    parcels = assessment.parcels
+    wanted = set(parcels.index.astype("str") if parcel_ids is None else parcel_ids)
+    titles = {**assessment.provenance.layers, **assessment.provenance.items}
+    as_of = pd.Timestamp(assessment.provenance.as_of)
+    reasons: dict[str, list[Reason]] = {str(pid): [] for pid in parcels.index if str(pid) in wanted}
+    findings = assessment.findings
+    rows: Any = findings[findings["parcel_id"].isin(wanted).to_numpy(dtype=bool)].to_dict("records")
+    for row in rows:
+        expired = _expiry(parcels, row, as_of, lang)
+        text = _sentence(row, lang, titles, expired)
+        reasons[row["parcel_id"]].append(Reason(row["status"], row["rule_id"], row["force"], text))
+    issues = assessment.issues
+    for row in issues[issues["parcel_id"].isin(wanted).to_numpy(dtype=bool)].to_dict("records"):
+        force = "mandatory" if row["is_blocking"] is True else "advisory"
+        place = f"（{row['source']}{'!' + row['cell'] if isinstance(row['cell'], str) and row['cell'] else ''}）" if row["source"] else ""
+        text = (
+            f"数据问题：{row['field'] + '：' if row['field'] else ''}{row['message_zh']}{place}。{row['mend_zh']}"
+            if lang == "zh"
+            else f"Data: {row['field'] + ': ' if row['field'] else ''}{row['message_en']}{place}. {row['mend_en']}"
+        )
+        reasons[row["parcel_id"]].append(Reason("issue", row["code"], force, text.strip("。 ") + ("。" if lang == "zh" else ".")))
+    for listed in reasons.values():
+        listed.sort(key=lambda r: (r.force != "mandatory", _ORDER.get(r.status, 9)))
+    return reasons
+
+
+def why(assessment: Assessment, parcel_id: str, lang: str = "zh") -> list[Reason]:
+    """
+    Say why a parcel is ready, pending or not ready: every reason, with value, limit, margin, clause and day.
+
+    Parameters
+    ----------
+    assessment : Assessment
+        What was judged.
+    parcel_id : str
+        The parcel.
+    lang : {"zh", "en"}
+        Language of the sentences.
+
+    Returns
+    -------
+    list of Reason
+        What decides comes first.
+
+    Raises
+    ------
+    KeyError
+        If there is no such parcel.
+    """
+    if parcel_id not in assessment.parcels.index:
+        raise KeyError(parcel_id)
+    return why_all(assessment, lang, [parcel_id])[parcel_id]
+
+
+def rank_reasons(assessment: Assessment, lang: str = "zh") -> DataFrame:
+    """
+    Count what keeps parcels from being ready, the most common first.
+
+    Parameters
+    ----------
+    assessment : Assessment
+        What was judged.
+    lang : {"zh", "en"}
+        Language of the labels.
+
+    Returns
+    -------
+    DataFrame
+        ``rule_id``, ``status``, ``label``, ``parcels`` (宗) and ``area_m2``; one parcel counts once per rule and status.
+    """
+    titles = {**assessment.provenance.layers, **assessment.provenance.items}
+    binding = assessment.findings
+    binding = binding[
+        ((binding["force"] == "mandatory") & binding["status"].isin(["fail", "unknown", "refer"])).to_numpy(dtype=bool)
+    ]
+    found = binding[["parcel_id", "rule_id", "status"]].copy()
+    found["label"] = [
+        f"{_WORDS[lang][status]}{'：' if lang == 'zh' else ': '}{column(name).label(lang, titles)}"
+        for name, status in zip(binding["indicator"], binding["status"], strict=True)
+    ]
+    blocking = assessment.issues
+    blocking = blocking[
+        (blocking["is_blocking"].fillna(False) & blocking["parcel_id"].isin(assessment.parcels.index)).to_numpy(dtype=bool)
+    ]
+    heads = blocking[f"message_{lang}"].str.replace(r"[：:].*|\d.*", "", regex=True).str.strip()
+    faults = pd.DataFrame(
+        {
+            "parcel_id": blocking["parcel_id"],
+            "rule_id": blocking["code"],
+            "status": "issue",
+            "label": ("数据问题：" if lang == "zh" else "data: ") + heads,
+        }
+    )
+    both = pd.concat([found, faults], ignore_index=True).drop_duplicates(["parcel_id", "rule_id", "status"])
+    both["area_m2"] = both["parcel_id"].map(assessment.parcels["area_m2"])
+    counted = both.groupby(["rule_id", "status"], sort=False).agg(
+        label=("label", "first"), parcels=("parcel_id", "size"), area_m2=("area_m2", "sum")
+    )
+    return counted.reset_index().sort_values(["parcels", "rule_id"], ascending=[False, True], kind="stable").reset_index(drop=True)

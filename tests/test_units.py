@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landplan.errors import UnitError
+from landplan.units import CANONICAL, convert, find_unit, split_header
+
+
+def test_fifteen_mu_are_one_hectare_exactly():
+    assert find_unit("亩").factor * 15 == find_unit("公顷").factor == Fraction(10_000)
+
+
+def test_intensities_convert_by_whole_numbers():
+    assert convert(1.0, "万元/公顷", "元/m2") == 1.0
+    assert convert(1.0, "万元/亩", "元/m2") == 15.0
+    assert convert(300.0, "万元/亩", "万元/公顷") == 4500.0
+
+
+def test_the_golden_number_keeps_its_last_digit():
+    assert convert(149.93, "万元/亩", "元/m2") == 2248.95
+
+
+@pytest.mark.parametrize("written", ["㎡", "m²", "平方米", "M2", " ｍ２ "])
+def test_square_metres_are_known_by_every_name(written):
+    assert find_unit(written, "area").symbol == "m2"
+
+
+def test_tax_per_mu_is_yearly_even_where_the_year_is_not_written():
+    assert find_unit("万元/亩", "annual_intensity").symbol == "万元/亩·年"
+    assert find_unit("万元/亩").kind == "intensity"
+
+
+def test_a_unit_of_another_kind_is_refused_with_those_that_fit():
+    with pytest.raises(UnitError) as error:
+        convert(1.0, "亩", "元/m2")
+    assert "平方公里" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("投资强度（万元/亩）", ("投资强度", "万元/亩")),
+        ("面积(㎡)", ("面积", "㎡")),
+        ("面积_亩", ("面积", "亩")),
+        ("用地面积[公顷]", ("用地面积", "公顷")),
+        ("面积（单位：亩）", ("面积", "亩")),
+        ("容积率（下限）", ("容积率（下限）", None)),
+        ("行业代码（GB/T 4754-2017）", ("行业代码（GB/T 4754-2017）", None)),
+        ("备注", ("备注", None)),
+    ],
+)
+def test_a_header_gives_up_its_unit_and_nothing_else(header, expected):
+    assert split_header(header) == expected
+
+
+@given(st.floats(0.01, 1e5).map(lambda v: round(v, 4)), st.sampled_from(["亩", "公顷", "平方公里"]))
+def test_there_and_back_is_the_same_number(value, unit):
+    there = convert(value, unit, CANONICAL["area"])
+    assert convert(there, CANONICAL["area"], unit) == pytest.approx(value, rel=1e-12)
+
+
+def test_nan_stays_nan():
+    assert np.isnan(convert(np.array([np.nan]), "亩", "m2")).all()
