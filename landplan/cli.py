@@ -243,10 +243,12 @@ def list_(kind: str, project: Path, as_of: date | None, output: Path | None, for
 def map_(view: str, project: Path, as_of: date | None, output: Path | None) -> None:
     """离线地图：planner 规划科，investor 招商（只含可出让地块和公开字段）/ one offline page."""
     from landplan.maps import draw_map
+    from landplan.pipeline import draw_layers
     from landplan.project import load_project
 
-    assessment = _recorded(project, as_of)
-    target = output or load_project(project).output / f"{'一张图' if view == 'planner' else '招商地图'}.html"
+    loaded = load_project(project)
+    assessment = draw_layers(_recorded(project, as_of), loaded)
+    target = output or loaded.output / f"{'一张图' if view == 'planner' else '招商地图'}.html"
     target.parent.mkdir(parents=True, exist_ok=True)
     click.echo(f"已写 {draw_map(assessment, view).save(target)}，不访问网络")
 

@@ -116,7 +116,9 @@ def print_check(assessment: Assessment) -> None:
     heads = ["开发区"] + [f"{column('verdict').word(s)}（{u}）" for s in _STATES for u in ("宗", "亩")] + ["合计（宗）", "合计（亩）"]
     rows = []
     for zone in summary["zones"]:
-        name = {"total": "合计", "": "区外"}.get(zone["zone_code"], f"{zone['zone_code']} {zone['zone_name'] or ''}")
+        # Where zones have no code their name stands in for it, and is not said twice.
+        named = " ".join(dict.fromkeys(filter(None, (zone["zone_code"], zone["zone_name"]))))
+        name = {"total": "合计", "": "开发区外或未识别"}.get(zone["zone_code"], named)
         cells = [name]
         for state in (*_STATES, "total"):
             cells += [str(zone[f"{state}_parcels"]), _mu(zone[f"{state}_area_m2"])]

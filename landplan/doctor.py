@@ -101,7 +101,7 @@ def _assets() -> Check:
     from landplan.maps import asset_versions
 
     found = asset_versions()
-    return Check("地图资源 / map assets", ", ".join(f"{name} {value}" for name, value in found.items()) or "-", bool(found),
+    return Check("地图资源 / map assets", ", ".join(f"{name} {value}" for name, value in found.items()) or "-", "Leaflet" in found,
                  "重新安装 XStatic-Leaflet / reinstall XStatic-Leaflet")  # fmt: skip
 
 

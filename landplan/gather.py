@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from landplan.project import Project
     from landplan.rules import Rulebook
 
-__all__ = ["Inputs", "Layer", "read_inputs"]
+__all__ = ["Inputs", "Layer", "changed_sources", "read_inputs", "read_layers"]
 
 
 @dataclass(frozen=True)
@@ -273,6 +273,23 @@ def _read_zones(reading: _Reading) -> GeoDataFrame | None:
             frame[name] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[s]")
     kept = frame[frame["zone_code"].notna().to_numpy(dtype=bool)]
     return GeoDataFrame(coerce(kept, "zones"), geometry="geometry", crs=frame.crs)
+
+
+def read_layers(project: Project) -> list[Layer]:
+    """
+    Read the constraint layers of a project alone.
+
+    Parameters
+    ----------
+    project : Project
+        What ``landplan.toml`` says.
+
+    Returns
+    -------
+    list of Layer
+        Those that can be read, in the order of the file.
+    """
+    return _read_layers(_Reading(project))
 
 
 def _read_layers(reading: _Reading) -> list[Layer]:

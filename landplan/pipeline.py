@@ -30,7 +30,7 @@ from landplan.attach import (
 )
 from landplan.crs import measure_areas, transform
 from landplan.errors import Fault, InternalError, SchemaError
-from landplan.gather import Inputs, Layer, read_inputs
+from landplan.gather import Inputs, Layer, read_inputs, read_layers
 from landplan.issues import Issue
 from landplan.tables import issue_table
 from landplan.overlay import find_pieces, measure_evaluations, measure_overlaps, measure_reach
@@ -43,7 +43,7 @@ from landplan.tables import Assessment, Provenance
 from landplan.terrain import measure_terrain
 from landplan.verdict import decide
 
-__all__ = ["Engine", "Local", "Step", "StepResult", "assess", "steps_of"]
+__all__ = ["Engine", "Local", "Step", "StepResult", "assess", "draw_layers", "steps_of"]
 
 
 @dataclass
@@ -300,7 +300,8 @@ def assess(
     findings = coerce(findings, "findings")
     table = issue_table(issues)
     parcels = _add(parcels, decide(parcels, findings, table), "verdict")
-    parcels = _add(parcels, classify_supply(parcels, findings), "supply")
+    titles = {layer.name: layer.title for layer in inputs.layers} | dict(inputs.evaluation_items) | dict(inputs.event_items)
+    parcels = _add(parcels, classify_supply(parcels, findings, titles), "supply")
     empty = GeoDataFrame({"zone_code": []}, geometry=[], crs=parcels.crs)
     return Assessment(
         parcels=coerce(parcels, "parcels"),
@@ -313,6 +314,28 @@ def assess(
         provenance=_provenance(inputs, as_of, len(parcels)),
         layers=_surroundings(inputs.layers, parcels),
     )
+
+
+def draw_layers(assessment: Assessment, project: Project) -> Assessment:
+    """
+    Give an assessment that was loaded its constraint layers back, for the map.
+
+    Parameters
+    ----------
+    assessment : Assessment
+        Loaded from a file, which keeps the pieces inside parcels but not the layers around them.
+    project : Project
+        Where the layers are; its files are those the assessment was made from.
+
+    Returns
+    -------
+    Assessment
+        The same with ``layers``.
+    """
+    if assessment.layers:
+        return assessment
+    layers = [replace(layer, frame=repair_layer(layer.frame, layer.name)[0]) for layer in read_layers(project)]
+    return replace(assessment, layers=_surroundings(layers, assessment.parcels))
 
 
 def _add(parcels: GeoDataFrame, columns: pd.DataFrame, step: str) -> GeoDataFrame:

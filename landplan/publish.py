@@ -17,7 +17,7 @@ from pathlib import Path
 
 from landplan.errors import Fault, StoreError
 
-__all__ = ["publish"]
+__all__ = ["publish", "publish_text"]
 
 _WINDOWS_IN_USE = (32, 33)
 _SIDECARS = ("-journal", "-wal", "-shm")
@@ -80,6 +80,41 @@ def publish(path: Path, write: Callable[[Path], None], verify: Callable[[Path], 
         _remove(temporary)
         _writing.discard(temporary)
     return path
+
+
+def publish_text(path: Path, text: str, *, encoding: str = "utf-8") -> Path:
+    """
+    Write a text so that its name holds either the old content or the new, whole and read back.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file shall stand.
+    text : str
+        The whole content; line ends are written as they are.
+    encoding : str, default "utf-8"
+        ``utf-8-sig`` for what Excel and WPS are to open.
+
+    Returns
+    -------
+    Path
+        The path, now holding the new content.
+
+    Raises
+    ------
+    StoreError
+        As ``publish``.
+    """
+    body = text.encode(encoding)
+
+    def verify(written: Path) -> None:
+        if written.read_bytes() != body:
+            raise OSError(errno.EIO, "what was read back is not what was written", str(written))
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(body)
+
+    return publish(path, write, verify)
 
 
 def _flush(path: Path) -> None:

@@ -15,6 +15,8 @@ from landplan.errors import Fault, UsageError
 from landplan.schema import column
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pandas import DataFrame
 
     from landplan.tables import Assessment
@@ -37,7 +39,7 @@ def _day_of(parcels: DataFrame, item: str, position: int) -> tuple[str, str]:
     return day, "" if not isinstance(document, str) else document
 
 
-def classify_supply(parcels: DataFrame, findings: DataFrame) -> DataFrame:
+def classify_supply(parcels: DataFrame, findings: DataFrame, titles: Mapping[str, str] | None = None) -> DataFrame:
     """
     Put each parcel where it stands in the supply of land, and say why.
 
@@ -47,6 +49,8 @@ def classify_supply(parcels: DataFrame, findings: DataFrame) -> DataFrame:
         With ``verdict``; the states of the events ``approval`` (农转用批复) and ``sale`` (出让) where known.
     findings : DataFrame
         One row per parcel and rule.
+    titles : mapping of str to str or None
+        Titles of layers and items by name, for the reasons.
 
     Returns
     -------
@@ -70,12 +74,15 @@ def classify_supply(parcels: DataFrame, findings: DataFrame) -> DataFrame:
         constraints = [] if against is None else [
             (i, s) for i, s in zip(against["indicator"], against["status"], strict=True) if "_overlap_" in i
         ]
-        rows.append(_place(parcels, position, approval[position], sale[position], verdict[position], against, constraints))
+        rows.append(
+            _place(parcels, position, approval[position], sale[position], verdict[position], against, constraints, titles or {})
+        )
     return pd.DataFrame(rows, columns=["supply_class", "supply_reason_zh", "supply_reason_en"], index=parcels.index).astype("str")
 
 
 def _place(
-    parcels: DataFrame, position: int, approval: str, sale: str, verdict: str, against: Any, constraints: list[tuple[str, str]]
+    parcels: DataFrame, position: int, approval: str, sale: str, verdict: str, against: Any, constraints: list[tuple[str, str]],
+    titles: Mapping[str, str],
 ) -> tuple[str, str, str]:
     sold_on, sold_by = _day_of(parcels, "sale", position)
     approved_on, approved_by = _day_of(parcels, "approval", position)
@@ -90,24 +97,25 @@ def _place(
             return "stock_held", f"{zh}，已公告出让 {sold_on}".strip(), f"{en}, sale announced {sold_on}".strip()
         if verdict == "ready":
             return "stock", f"{zh}，具备出让条件", f"{en}, ready"
-        why_zh, why_en = _against(against)
+        why_zh, why_en = _against(against, titles)
         return "stock_held", f"{zh}；{why_zh}", f"{en}; {why_en}"
     if approval in ("pending", "none", "void", "suspended"):
         if constraints:
             names = sorted({i.rsplit("_overlap_", 1)[0] for i, _ in constraints})
             failed = any(status == "fail" for _, status in constraints)
-            zh = "农转用未批；" + ("涉及管控" if failed else "管控情况无法核验") + f"：{'、'.join(names)}"
+            named = "、".join(titles.get(name, name) for name in names)
+            zh = "农转用未批；" + ("涉及管控" if failed else "管控情况无法核验") + f"：{named}"
             en = "conversion not approved; " + ("on a constraint" if failed else "constraints unknown") + f": {', '.join(names)}"
             return "incremental_held", zh, en
         return "incremental", "农转用未批，未出让，不涉及管控图层", "conversion not approved, not sold, on no constraint"
     return "unknown", "农转用批复没有记录", "no record of approval of conversion"
 
 
-def _against(against: Any) -> tuple[str, str]:
+def _against(against: Any, titles: Mapping[str, str]) -> tuple[str, str]:
     if against is None or against.empty:
         return "数据有待核实的问题", "faults of the data to be settled"
     ordered = against.sort_values("status", key=lambda s: s.map({"fail": 0, "unknown": 1, "refer": 2}), kind="stable")
-    zh = [column(i).label("zh") for i in ordered["indicator"]]
+    zh = [column(i).label("zh", titles) for i in ordered["indicator"]]
     en = [column(i).label("en") for i in ordered["indicator"]]
     more_zh = f" 等 {len(zh)} 项" if len(zh) > 3 else ""
     more_en = f" and {len(en) - 3} more" if len(en) > 3 else ""
@@ -147,7 +155,8 @@ def list_supply(assessment: Assessment, kind: str) -> DataFrame:
     parcels = assessment.parcels
     rows = parcels[(parcels["supply_class"] == kind).to_numpy(dtype=bool)]
     listed = rows[[name for name in _LISTED if name in rows.columns]]
-    keys = pd.DataFrame({"zone": listed["zone_code"], "id": listed.index.astype("str")}, index=listed.index)
+    zone = listed.get("zone_code", pd.Series("", index=listed.index, dtype="str"))
+    keys = pd.DataFrame({"zone": zone, "id": listed.index.astype("str")}, index=listed.index)
     return pd.DataFrame(listed.loc[keys.sort_values(["zone", "id"], kind="stable").index])
 
 
@@ -192,8 +201,9 @@ def count_by_zone(assessment: Assessment) -> DataFrame:
         with code ``total``, counts the whole table.
     """
     parcels = assessment.parcels
-    code = parcels["zone_code"].to_numpy(dtype=object, na_value="")
-    name = parcels.get("zone_name", pd.Series("", index=parcels.index)).to_numpy(dtype=object, na_value="")
+    nothing = pd.Series("", index=parcels.index, dtype="str")  # a project may name no zones at all
+    code = parcels.get("zone_code", nothing).to_numpy(dtype=object, na_value="")
+    name = parcels.get("zone_name", nothing).to_numpy(dtype=object, na_value="")
     names = dict(zip(code.tolist(), name.tolist(), strict=True))
     zones = sorted((z for z in names if z), key=str) + ([""] if "" in names else [])
     verdict = parcels["verdict"].to_numpy(dtype=object)

@@ -249,11 +249,14 @@ def why_all(assessment: Assessment, lang: str = "zh", parcel_ids: Iterable[str] 
     issues = assessment.issues
     for row in issues[issues["parcel_id"].isin(wanted).to_numpy(dtype=bool)].to_dict("records"):
         force = "mandatory" if row["is_blocking"] is True else "advisory"
-        place = f"（{row['source']}{'!' + row['cell'] if isinstance(row['cell'], str) and row['cell'] else ''}）" if row["source"] else ""
+        said = {name: value if isinstance(value, str) else "" for name, value in row.items()}
+        cell = f"!{said['cell']}" if said["cell"] else ""
+        place = f"（{said['source']}{cell}）" if said["source"] else ""
+        field = f"{said['field']}{'：' if lang == 'zh' else ': '}" if said["field"] else ""
         text = (
-            f"数据问题：{row['field'] + '：' if row['field'] else ''}{row['message_zh']}{place}。{row['mend_zh']}"
+            f"数据问题：{field}{said['message_zh']}{place}。{said['mend_zh']}"
             if lang == "zh"
-            else f"Data: {row['field'] + ': ' if row['field'] else ''}{row['message_en']}{place}. {row['mend_en']}"
+            else f"Data: {field}{said['message_en']}{place}. {said['mend_en']}"
         )
         reasons[row["parcel_id"]].append(Reason("issue", row["code"], force, text.strip("。 ") + ("。" if lang == "zh" else ".")))
     for listed in reasons.values():

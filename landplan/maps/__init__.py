@@ -6,7 +6,7 @@ Maps: one offline page of a judgement, for planners or for investors.
 
 from __future__ import annotations
 
-from landplan.maps.page import MapPage
+from landplan.maps.page import MapPage, asset_versions
 from landplan.maps.views import draw_map
 
-__all__ = ["MapPage", "draw_map"]
+__all__ = ["MapPage", "asset_versions", "draw_map"]

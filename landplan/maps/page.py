@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from html.parser import HTMLParser
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from xstatic.pkg import leaflet
 from landplan.errors import Fault, InternalError, StoreError
 from landplan.publish import publish
 
-__all__ = ["MapPage", "build_page"]
+__all__ = ["MapPage", "asset_versions", "build_page"]
 
 _SCRIPTS = ("paint.js", "panel.js", "print.js", "start.js")
 _FURNITURE = files("landplan.maps")
@@ -79,6 +80,19 @@ def _frame() -> tuple[str, str, str]:
         font_size="12px",
     ).add_to(frame)
     return frame.pieces()
+
+
+def asset_versions() -> dict[str, str]:
+    """
+    Name what a page is built with, as it is installed here.
+
+    Returns
+    -------
+    dict of str to str
+        Versions by name; a name is left out where its files are missing.
+    """
+    present = all((Path(leaflet.BASE_DIR) / name).is_file() for name in ("leaflet.js", "leaflet.css"))
+    return {"folium": version("folium")} | ({"Leaflet": str(leaflet.VERSION)} if present else {})
 
 
 @cache

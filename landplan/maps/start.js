@@ -8,7 +8,7 @@ document.title = data.title + " · " + data.subtitle;
 byId("lp-title").textContent = data.title;
 byId("lp-title").title = data.title;
 byId("lp-subtitle").textContent = data.subtitle;
-byId("lp-day").textContent = "判定日 " + data.as_of;
+byId("lp-day").textContent = "评定日 " + data.as_of;
 byId("lp-sample").hidden = !data.is_sample;
 data.source.forEach(function (words) { tag("span", "", words, byId("lp-source")); });
 if (data.notice.length) {

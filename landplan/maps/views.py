@@ -147,7 +147,7 @@ def _notice(view: str, shapes: list[Any]) -> list[str]:
     if shapes:
         return ["地块均无图形", "编号和结论可在右侧查找；补绘边界后重新判定即可上图。"]
     if view == "investor":
-        return ["没有可出让地块", "截至判定日，没有列入“存量可出让”的地块。"]
+        return ["没有可出让地块", "截至评定日，没有列入“存量可出让”的地块。"]
     return ["没有地块", "本次判定没有列入任何地块。"]
 
 
@@ -324,7 +324,7 @@ def _add_reasons(rows: list[dict[str, Any]], assessment: Assessment) -> list[str
 def _source(provenance: Provenance, view: str, grid: dict[str, Any] | None) -> list[str]:
     named = [f"{b.name}（核对 {b.checked_on}）" if b.checked_on else b.name for b in provenance.books]
     books = "、".join(named)
-    lines = [f"判定日 {provenance.as_of.isoformat()}"]
+    lines = [f"评定日 {provenance.as_of.isoformat()}"]
     if books:
         lines.append(f"规则集 {books}")
     if grid:

@@ -255,6 +255,8 @@ def _typed(values: pd.Series[Any], declared: Column) -> pd.Series[Any]:
     if declared.dtype == "str":
         return values.astype("object").where(values.notna(), np.nan).astype("str")
     if declared.dtype == "float64":
-        return pd.to_numeric(values, errors="coerce").astype("float64")
+        numbers: pd.Series[Any] = pd.to_numeric(values, errors="coerce").astype("float64")
+        return numbers
     dtype: Any = declared.dtype
-    return pd.Series(values.astype("object").where(values.notna(), None), dtype=dtype)
+    nullable: pd.Series[Any] = pd.Series(values.astype("object").where(values.notna(), None), dtype=dtype)
+    return nullable
