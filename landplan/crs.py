@@ -25,6 +25,7 @@ __all__ = [
     "as_crs",
     "crs_name",
     "in_measuring_zones",
+    "is_true_to_area",
     "measure_areas",
     "measuring_epsg",
     "same_datum",
@@ -245,6 +246,31 @@ def working_crs(systems: Sequence[Any]) -> pyproj.CRS:
     return first if all(first == other for other in systems[1:]) else as_crs(4490)
 
 
+def is_true_to_area(crs: pyproj.CRS) -> bool:
+    """
+    Tell whether areas may be taken in a system: a plane in metres, and none whose scale grows with latitude.
+
+    Parameters
+    ----------
+    crs : pyproj.CRS
+        The system.
+
+    Returns
+    -------
+    bool
+        False for degrees, feet and Mercator planes: EPSG:3857 makes an area at 50 degrees 2.4 times too big.
+
+    Examples
+    --------
+    >>> is_true_to_area(as_crs(4547)), is_true_to_area(as_crs(3857))
+    (True, False)
+    """
+    operation = crs.coordinate_operation
+    method = "" if operation is None else operation.method_name
+    in_metres = crs.is_projected and crs.axis_info[0].unit_name == "metre"
+    return in_metres and not method.startswith(("Mercator", "Popular Visualisation"))
+
+
 def measuring_epsg(frame: GeoDataFrame, measure_crs: Any = None) -> pd.Series[Any]:
     """
     Find the plane each parcel is measured in.
@@ -264,7 +290,8 @@ def measuring_epsg(frame: GeoDataFrame, measure_crs: Any = None) -> pd.Series[An
     Raises
     ------
     CRSError
-        If a parcel lies outside zones 25 to 45, or ``measure_crs`` is not a plane in metres with a code.
+        If a parcel lies outside zones 25 to 45, or ``measure_crs`` is not a plane to measure in (metres, an EPSG code,
+        no web Mercator) or rests on another datum than the parcels.
 
     References
     ----------
@@ -282,11 +309,22 @@ def measuring_epsg(frame: GeoDataFrame, measure_crs: Any = None) -> pd.Series[An
     if measure_crs is not None:
         system = as_crs(measure_crs)
         code = system.to_epsg()
-        if code is None or not system.is_projected or system.axis_info[0].unit_name != "metre":
+        if code is None or not is_true_to_area(system):
             raise CRSError(
                 Fault(
-                    en=f"measure_crs {crs_name(system)!r} is not a plane in metres with an EPSG code.",
-                    zh=f"measure_crs“{crs_name(system)}”不是带 EPSG 代码、以米为单位的平面坐标系。",
+                    en=f"measure_crs {crs_name(system)!r} is not a plane to measure in: metres, an EPSG code, no Mercator of the web.",
+                    zh=f"measure_crs“{crs_name(system)}”不能用于量算：须为带 EPSG 代码、以米为单位的平面坐标系，网络墨卡托除外。",
+                    mend_en="name e.g. EPSG:4547 (CGCS2000, 3 degrees, 114E) or the UTM zone of the parcels",
+                    mend_zh="写如 EPSG:4547（CGCS2000 三度带 中央子午线 114°）或地块所在的 UTM 带",
+                )
+            )
+        if not same_datum(frame.crs, system):
+            raise CRSError(
+                Fault(
+                    en=f"measure_crs {crs_name(system)} is not on the datum of the parcels ({crs_name(frame.crs)}).",
+                    zh=f"measure_crs {crs_name(system)} 与地块坐标系 {crs_name(frame.crs)} 的大地基准不同。",
+                    mend_en="name a plane on the datum of the parcels, e.g. the UTM zone they lie in",
+                    mend_zh="写与地块同一大地基准的平面坐标系，如所在的 UTM 带",
                 )
             )
         codes[drawn] = code

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -60,13 +61,21 @@ def examine(folder: Path) -> list[Check]:
         Check("landplan", version("landplan"), True),
         Check("Python", f"{platform.python_version()} {platform.system()} {platform.machine()}", sys.version_info >= (3, 11)),
         *(_library(name) for name in _LIBRARIES),
-        _gdals(),
-        _proj(),
-        _assets(),
+        _attempt("GDAL", _gdals),
+        _attempt("PROJ", _proj),
+        _attempt("地图资源 / map assets", _assets),
         _fonts(),
         _console(),
         _writable(folder),
     ]
+
+
+def _attempt(name: str, look: Callable[[], Check]) -> Check:
+    """A library that does not load is what support is called for."""
+    try:
+        return look()
+    except (ImportError, OSError, AttributeError) as error:
+        return Check(name, f"{type(error).__name__}: {error}", False, "重新安装 landplan / install landplan again")
 
 
 def _library(name: str) -> Check:

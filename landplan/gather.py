@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,21 +13,23 @@ import shapely
 from geopandas import GeoDataFrame
 
 from landplan.attach import attach_ledger, gather_indicators, name_items
-from landplan.crs import crs_name, transform, working_crs
-from landplan.errors import DataError, Fault, LandplanError
-from landplan.issues import Issue
+from landplan.crs import as_crs, crs_name, transform, working_crs
+from landplan.errors import ConfigError, CRSError, DataError, Fault, LandplanError
+from landplan.issues import Issue, codes
+from landplan.project import own_source, profile_source, project_rulebook
 from landplan.read import Raw, Read, read_source, read_table
 from landplan.read.door import open_door
-from landplan.read.profile import Profile, load_profile
-from landplan.rules import load_rulebook
-from landplan.schema import coerce
-from landplan.tables import Provenance, Source
+from landplan.read.raster import look_at_raster
+from landplan.schema import coerce, column
+from landplan.tables import Source
+from landplan.terrain import measure_terrain
 
 if TYPE_CHECKING:
     from landplan.project import Project
+    from landplan.read.profile import Profile
     from landplan.rules import Rulebook
 
-__all__ = ["Inputs", "Layer", "changed_sources", "read_inputs", "read_layers"]
+__all__ = ["Inputs", "Layer", "read_inputs", "read_layers"]
 
 
 @dataclass(frozen=True)
@@ -114,15 +116,31 @@ class _Reading:
         self.issues: list[Issue] = []
         self.sources: list[Source] = []
         self.faults: list[Fault] = []
+        self.settings: list[Fault] = []
 
     def profile(self, name: str | None) -> Profile | None:
-        return None if name is None else load_profile(name, folders=[self.project.folder])
+        found = None if name is None else self.attempt(name, lambda: profile_source(self.project, name))
+        if found is not None and found[1] not in self.sources:
+            self.sources.append(found[1])
+        return found[0] if found is not None else None
+
+    def how(self, part: Any) -> dict[str, Any]:
+        """What the project says of how a file is to be read."""
+        given = {name: getattr(part, name) for name in ("layer", "sheet", "crs", "encoding") if hasattr(part, name)}
+        return {**given, "profile": self.profile(part.profile)}
+
+    def attempt(self, what: str, work: Callable[[], Any]) -> Any:
+        """Do what only a wrong setting can stop; it is told with all the others."""
+        try:
+            return work()
+        except LandplanError as error:
+            at = f"landplan.toml: {what}"
+            self.settings += [fault if fault.at else replace(fault, at=at) for fault in error.faults]
+            return None
 
     def table(self, path: str, table: str, role: str, **how: Any) -> Read | None:
-        try:
-            read = read_table(self.project.path(path), table, role=role, **how)
-        except LandplanError as error:
-            self.faults += error.faults
+        read: Read | None = self.attempt(path, lambda: read_table(self.project.path(path), table, role=role, **how))
+        if read is None:
             return None
         # The project's own spelling of the path is what people look for, on whichever machine.
         self.issues += [replace(issue, source=path) for issue in read.issues]
@@ -130,10 +148,9 @@ class _Reading:
         return read if read.source.rows_imported or not _stopped(read.issues) else None
 
     def geometry(self, path: str, role: str, layer: str | None = None, crs: str | None = None, encoding: str | None = None) -> Raw | None:
-        try:
-            raw = read_source(self.project.path(path), layer=layer, crs=crs, encoding=encoding)
-        except LandplanError as error:
-            self.faults += error.faults
+        file = self.project.path(path)
+        raw: Raw | None = self.attempt(path, lambda: read_source(file, layer=layer, crs=crs, encoding=encoding))
+        if raw is None:
             return None
         self.issues += [replace(issue, source=path) for issue in raw.issues]
         self.sources.append(replace(raw.source, role=role, path=path))
@@ -165,25 +182,31 @@ def read_inputs(project: Project) -> Inputs:
     ------
     DataError
         If no parcel at all can be read, or the rulebook cannot be used: all faults at once.
+    ConfigError
+        If only settings are wrong: a CRS, an encoding or a profile that is none.
     """
     reading = _Reading(project)
+    if project.file:
+        reading.sources.append(own_source(project))
     rulebook = None
     try:
-        folders = [] if project.rules.folder is None else [project.path(project.rules.folder)]
-        named = project.path(project.rules.book)
-        rulebook = load_rulebook(named if named.is_file() else project.rules.book, folders=folders)
+        rulebook = project_rulebook(project)
     except LandplanError as error:
         reading.faults += error.faults
     profile = reading.profile(project.parcels.profile)
-    parcels = _read_parcels(reading, profile)
+    parcels = _read_parcels(reading)
     zones = _read_zones(reading)
     layers = _read_layers(reading)
     evaluations = _read_evaluations(reading)
     indicators, ledgers = _read_ledgers(reading, None if parcels is None else parcels.index)
     events = _read_events(reading)
-    dem = _find_dem(reading)
+    dem = _find_dem(reading, parcels)
+    if project.project.measure_crs is not None:
+        reading.attempt("project.measure_crs", lambda: as_crs(project.project.measure_crs))
     if parcels is None or rulebook is None:
         raise _unusable(reading)
+    if reading.settings:
+        raise ConfigError(*dict.fromkeys(reading.settings))
     for ledger, path in ledgers:
         columns, found = attach_ledger(parcels, ledger, path)
         reading.issues += found
@@ -208,29 +231,38 @@ def read_inputs(project: Project) -> Inputs:
     )
 
 
-def _unusable(reading: _Reading) -> DataError:
+def _unusable(reading: _Reading) -> LandplanError:
     """Everything that stands in the way, in one error."""
-    faults = list(reading.faults)
+    faults = [*reading.settings, *reading.faults]
     for issue in reading.issues:
         row = issue.as_row()
         if row["severity"] == "error":
             at = " ".join(str(part) for part in (issue.source, issue.layer, issue.row, issue.cell) if part not in ("", None))
             faults.append(Fault(row["message_en"], row["message_zh"], at, row["mend_en"], row["mend_zh"]))
     shown = list(dict.fromkeys(faults))[:50]
+    if len(faults) == len(reading.settings) > 0:
+        return ConfigError(*shown)
     return DataError(*(shown or [Fault(en="no parcel can be read.", zh="没有可读取的地块。")]))
 
 
-def _read_parcels(reading: _Reading, profile: Profile | None) -> GeoDataFrame | None:
+def _read_parcels(reading: _Reading) -> GeoDataFrame | None:
     part = reading.project.parcels
     frames: list[GeoDataFrame] = []
+    taken: dict[str, str] = {}
     for path in part.paths:
-        read = reading.table(
-            path, "parcels", "parcels", profile=profile, layer=part.layer, crs=part.crs, encoding=part.encoding
-        )
+        begun = len(reading.issues)
+        read = reading.table(path, "parcels", "parcels", **reading.how(part))
         if read is None or not isinstance(read.frame, GeoDataFrame) or read.frame.crs is None:
             continue
         frame = read.frame
         frame["source"] = path
+        # Numbers made of rows repeat from file to file; the name of the file tells them apart.
+        is_made = len(part.paths) > 1 and "parcel_id" not in read.canonical.recognised.values()
+        names, doubles = _tell_apart(frame.index.astype("str"), f"{Path(path).stem}-" if is_made else "", taken, path)
+        frame.index = frame.index.astype("str").map(names)
+        # What the reader said of a parcel follows it to its new name.
+        said = [replace(issue, parcel_id=names.get(issue.parcel_id, "")) for issue in reading.issues[begun:]]
+        reading.issues[begun:] = said + doubles
         frames.append(frame)
     if not frames:
         return None
@@ -240,38 +272,50 @@ def _read_parcels(reading: _Reading, profile: Profile | None) -> GeoDataFrame | 
         reading.faults += error.faults
         return None
     joined = GeoDataFrame(pd.concat([transform(f, crs, at=str(f["source"].iloc[0])) for f in frames]), geometry="geometry", crs=crs)
-    doubled = joined.index.duplicated()
-    if doubled.any():
-        # One number in two files: both are kept, both are asked about.
-        names = joined.index.to_series().astype("str")
-        count = names.groupby(names).cumcount()
-        for pid in dict.fromkeys(joined.index[doubled]):
-            reading.issues.append(Issue("ATTR.ID_DUPLICATE", parcel_id=str(pid), value=str(pid)))
-        joined.index = pd.Index(names.where(count == 0, names + "#" + (count + 1).astype("str")), name="parcel_id")
     joined.index = joined.index.astype("str")
     joined.index.name = "parcel_id"
     return GeoDataFrame(coerce(joined, "parcels"), geometry="geometry", crs=crs)
+
+
+def _tell_apart(index: pd.Index[Any], prefix: str, taken: dict[str, str], path: str) -> tuple[dict[str, str], list[Issue]]:
+    """New names for the parcels of one more file; one number in two files: both are kept, both are asked about."""
+    names: dict[str, str] = {}
+    issues: list[Issue] = []
+    for pid in index:
+        name = number = f"{prefix}{pid}"
+        count = 1
+        while name in taken:
+            count += 1
+            name = f"{number}#{count}"
+        if count > 1:
+            both = [(taken[number], number)] if count == 2 else []
+            issues += [Issue("ATTR.ID_DUPLICATE", source=p, parcel_id=n, value=number) for p, n in (*both, (path, name))]
+        names[pid] = name
+        taken[name] = path
+    return names, issues
 
 
 def _read_zones(reading: _Reading) -> GeoDataFrame | None:
     part = reading.project.zones
     if part is None:
         return None
-    read = reading.table(
-        part.path, "zones", "zones", profile=reading.profile(part.profile), layer=part.layer, crs=part.crs, encoding=part.encoding
-    )
+    read = reading.table(part.path, "zones", "zones", **reading.how(part))
     if read is None or not isinstance(read.frame, GeoDataFrame) or read.frame.crs is None:
         return None
     frame = read.frame.reset_index(drop=True)
     if "zone_code" not in frame.columns:
         if "zone_name" not in frame.columns:
-            reading.issues.append(Issue("ATTR.LAYER_FIELD", source=part.path, field="zone_code", value="开发区代码 zone_code"))
+            reading.issues.append(_lacks(part.path, "zone_code"))
             return None
-        frame["zone_code"] = frame["zone_name"]
+        # Real names run over two lines in their cell; a code is one line.
+        frame["zone_code"] = frame["zone_name"].str.split().str.join(" ")
     for name in ("valid_from", "valid_to"):
         if name not in frame.columns:
             frame[name] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[s]")
-    kept = frame[frame["zone_code"].notna().to_numpy(dtype=bool)]
+    # A version whose first or last day cannot be read may be in force or not: it is left out, and its issue says why.
+    undated = {issue.row for issue in read.issues if issue.code == "ATTR.DATE"}
+    doubtful = frame["source_row"].isin(undated) if "source_row" in frame.columns else False
+    kept = frame[(frame["zone_code"].notna() & ~doubtful).to_numpy(dtype=bool)]
     return GeoDataFrame(coerce(kept, "zones"), geometry="geometry", crs=frame.crs)
 
 
@@ -296,16 +340,16 @@ def _read_layers(reading: _Reading) -> list[Layer]:
     layers = []
     for part in reading.project.layers:
         raw = reading.geometry(part.path, f"layer:{part.name}", part.layer, part.crs, part.encoding)
+        surveyed = None if part.extent is None else reading.geometry(part.extent, f"extent:{part.name}")
         if raw is None:
-            reading.issues.append(Issue("FILE.UNREADABLE", source=part.path, layer=part.name, value=part.title))
+            told = {issue.code for issue in reading.issues if issue.source == part.path}
+            if not any(codes()[code].severity == "error" for code in told):
+                reading.issues.append(Issue("FILE.UNREADABLE", source=part.path, layer=part.name, value=part.title))
             continue
         frame = GeoDataFrame(raw.frame[["geometry"]], geometry="geometry", crs=raw.frame.crs)
-        extent = None
-        if part.extent is not None:
-            surveyed = reading.geometry(part.extent, f"extent:{part.name}")
-            if surveyed is not None:
-                extent = GeoDataFrame(surveyed.frame[["geometry"]], geometry="geometry", crs=surveyed.frame.crs)
-        if extent is None:
+        if surveyed is not None:
+            extent = GeoDataFrame(surveyed.frame[["geometry"]], geometry="geometry", crs=surveyed.frame.crs)
+        else:
             # The safe side: a layer is taken to speak for the rectangle of its features and for nothing beyond.
             bounds = ", ".join(f"{value:.1f}" for value in frame.total_bounds)
             extent = geopandas.GeoDataFrame(geometry=[shapely.box(*frame.total_bounds)], crs=frame.crs)
@@ -318,19 +362,16 @@ def _read_evaluations(reading: _Reading) -> GeoDataFrame | None:
     part = reading.project.evaluations
     if part is None:
         return None
-    read = reading.table(
-        part.path, "evaluations", "evaluations", profile=reading.profile(part.profile),
-        layer=part.layer, crs=part.crs, encoding=part.encoding,
-    )  # fmt: skip
+    read = reading.table(part.path, "evaluations", "evaluations", **reading.how(part))
     if read is None or not isinstance(read.frame, GeoDataFrame) or read.frame.crs is None:
         return None
     frame = read.frame.reset_index(drop=True)
     if "item" not in frame.columns:
-        reading.issues.append(Issue("ATTR.LAYER_FIELD", source=part.path, field="item", value="事项 item"))
+        reading.issues.append(_lacks(part.path, "item"))
         return None
     for name in ("approved_on", "until"):
         if name not in frame.columns:
-            reading.issues.append(Issue("ATTR.LAYER_FIELD", source=part.path, field=name, value=name))
+            reading.issues.append(_lacks(part.path, name))
             frame[name] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[s]")
     named, found = name_items(frame, part.items, part.path)
     reading.issues += found
@@ -340,10 +381,9 @@ def _read_evaluations(reading: _Reading) -> GeoDataFrame | None:
 def _read_ledgers(reading: _Reading, known: pd.Index[Any] | None) -> tuple[list[pd.DataFrame], list[tuple[pd.DataFrame, str]]]:
     indicators, ledgers = [], []
     for part in reading.project.tables:
-        read = reading.table(
-            part.path, "parcels", "table", profile=reading.profile(part.profile), sheet=part.sheet, encoding=part.encoding
-        )
-        if read is None:
+        read = reading.table(part.path, "parcels", "table", **reading.how(part))
+        # Without numbers of its own a ledger would be joined by its row numbers: to the wrong parcels.
+        if read is None or any(issue.code == "ATTR.NO_ID" for issue in read.issues):
             continue
         frame = pd.DataFrame(read.frame.drop(columns="geometry", errors="ignore"))
         found = gather_indicators(frame, part.basis, part.path)
@@ -357,9 +397,7 @@ def _read_events(reading: _Reading) -> pd.DataFrame | None:
     part = reading.project.events
     if part is None:
         return None
-    read = reading.table(
-        part.path, "events", "events", profile=reading.profile(part.profile), sheet=part.sheet, encoding=part.encoding
-    )
+    read = reading.table(part.path, "events", "events", **reading.how(part))
     if read is None:
         return None
     frame = pd.DataFrame(read.frame)
@@ -367,7 +405,7 @@ def _read_events(reading: _Reading) -> pd.DataFrame | None:
         frame = frame.reset_index()
     lacking = [name for name in ("parcel_id", "item", "on") if name not in frame.columns]
     if lacking:
-        reading.issues.append(Issue("ATTR.LAYER_FIELD", source=part.path, value="、".join(lacking)))
+        reading.issues += [_lacks(part.path, name) for name in lacking]
         return None
     if "state" not in frame.columns:
         frame["state"] = "done"
@@ -377,58 +415,34 @@ def _read_events(reading: _Reading) -> pd.DataFrame | None:
     return coerce(named.reset_index(drop=True), "events")
 
 
-def _find_dem(reading: _Reading) -> Path | None:
+def _lacks(path: str, name: str) -> Issue:
+    return Issue("ATTR.LAYER_FIELD", source=path, value=f"{column(name).label()}（{name}）")
+
+
+def _find_dem(reading: _Reading, parcels: GeoDataFrame | None) -> Path | None:
     part = reading.project.terrain
     if part is None:
         return None
     path = reading.project.path(part.dem)
-    if not path.is_file():
-        reading.issues.append(Issue("FILE.MISSING", source=part.dem, value=part.dem))
+    door = open_door(path)
+    reading.sources.append(Source("dem", part.dem, sha256=door.sha256))
+    reading.issues += [replace(issue, source=part.dem) for issue in door.issues]
+    if not door.is_open or parcels is None:
         return None
-    reading.sources.append(Source("dem", part.dem, sha256=open_door(path).sha256))
-    return path
-
-
-def changed_sources(provenance: Provenance, project: Project) -> list[str]:
-    """
-    Tell which inputs are no longer the files an assessment was made from.
-
-    Parameters
-    ----------
-    provenance : Provenance
-        What the assessment rests on.
-    project : Project
-        Where the files are.
-
-    Returns
-    -------
-    list of str
-        Paths whose bytes changed or are gone, the rulebook among them; empty where nothing did.
-    """
-    changed = [s.path for s in provenance.sources if s.sha256 and open_door(project.path(s.path)).sha256 != s.sha256]
-    named = {part for part in _named_paths(project)}
-    changed += sorted(named ^ {source.path for source in provenance.sources})
-    folders = [] if project.rules.folder is None else [project.path(project.rules.folder)]
-    book = project.path(project.rules.book)
+    # A cut raster opens well and fails at the parcel it does not reach: it is read to its end here.
+    seen = look_at_raster(door)
+    reading.issues += [replace(issue, source=part.dem) for issue in seen.issues]
+    if seen.has_blanks or any(codes()[issue.code].severity == "error" for issue in seen.issues):
+        return None
+    # One spot is measured now: a DEM that cannot be used costs the slopes, not the judgement.
+    bounds = parcels.total_bounds
+    spot = shapely.Point((bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2)
     try:
-        now = load_rulebook(book if book.is_file() else project.rules.book, folders=folders).as_books()
-    except LandplanError:
-        return [*changed, project.rules.book]
-    if [b.sha256 for b in now] != [b.sha256 for b in provenance.books]:
-        changed.append(project.rules.book)
-    return list(dict.fromkeys(changed))
-
-
-def _named_paths(project: Project) -> list[str]:
-    """Every input the project file names; one added or taken out since makes the record stale."""
-    parts = [project.zones, project.evaluations, project.events]
-    extents = [layer.extent for layer in project.layers if layer.extent is not None]
-    dem = [] if project.terrain is None else [project.terrain.dem]
-    return [
-        *project.parcels.paths,
-        *(table.path for table in project.tables),
-        *(part.path for part in parts if part is not None),
-        *(layer.path for layer in project.layers),
-        *extents,
-        *dem,
-    ]
+        measure_terrain(geopandas.GeoDataFrame(geometry=[spot.buffer(1.0)], crs=parcels.crs), path)
+    except CRSError:
+        reading.issues.append(Issue("RASTER.CRS", source=part.dem))
+    except LandplanError as error:
+        reading.issues.append(Issue("RASTER.UNREADABLE", source=part.dem, value=error.faults[0].en.partition(": ")[2].rstrip(".")))
+    else:
+        return path
+    return None

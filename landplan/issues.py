@@ -18,6 +18,8 @@ __all__ = ["Code", "Issue", "clean_text", "codes"]
 
 # Terminal escapes and forged log lines come in through names and values.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# A cell of ten thousand characters must not flood the list.
+_LONGEST = 200
 
 
 def clean_text(text: str) -> str:
@@ -94,6 +96,10 @@ class Issue:
         Column as the source names it.
     value : object, default ""
         What stands there; goes into the sentence.
+    limit : str, default ""
+        What is asked for: the values allowed, the range, the form; a question where two readings are possible.
+    suggestion : str, default ""
+        What it should be, only where one is sure.
     """
 
     code: str
@@ -104,6 +110,8 @@ class Issue:
     parcel_id: str = ""
     field: str = ""
     value: Any = ""
+    limit: str = ""
+    suggestion: str = ""
 
     def as_row(self) -> dict[str, Any]:
         """
@@ -120,8 +128,7 @@ class Issue:
         'No encoding is declared; judged by content as gb18030'
         """
         known = codes()[self.code]
-        # A cell of ten thousand characters must not flood the list, nor an escape sequence reach a terminal.
-        value = clean_text(str(self.value))[:200]
+        value = clean_text(str(self.value))[:_LONGEST]
         return {
             "source": self.source,
             "layer": self.layer,
@@ -133,6 +140,8 @@ class Issue:
             "is_blocking": known.is_blocking,
             "field": clean_text(self.field),
             "issue_value": value,
+            "issue_limit": clean_text(self.limit)[:_LONGEST],
+            "suggestion": clean_text(self.suggestion)[:_LONGEST],
             "message_zh": known.message_zh.replace("{value}", value),
             "message_en": known.message_en.replace("{value}", value),
             "mend_zh": known.mend_zh,

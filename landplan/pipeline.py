@@ -29,7 +29,7 @@ from landplan.attach import (
     zones_on,
 )
 from landplan.crs import measure_areas, transform
-from landplan.errors import Fault, InternalError, SchemaError
+from landplan.errors import DataError, Fault, InternalError, SchemaError
 from landplan.gather import Inputs, Layer, read_inputs, read_layers
 from landplan.issues import Issue
 from landplan.tables import issue_table
@@ -37,10 +37,10 @@ from landplan.overlay import find_pieces, measure_evaluations, measure_overlaps,
 from landplan.project import Project, load_project
 from landplan.repair import find_conflicts, reconcile_areas, repair_layer, repair_parcels
 from landplan.rules import Rulebook, evaluate_rules, resolve_industry
-from landplan.schema import coerce
+from landplan.schema import check, coerce
 from landplan.supply import classify_supply
 from landplan.tables import Assessment, Provenance
-from landplan.terrain import measure_terrain
+from landplan.terrain import TERRAIN_COLUMNS, measure_terrain
 from landplan.verdict import decide
 
 __all__ = ["Engine", "Local", "Step", "StepResult", "assess", "draw_layers", "steps_of"]
@@ -129,7 +129,24 @@ class _Zones:
         current = zones_on(self.zones, self.as_of)
         pieces = find_pieces(parcels, current, "zones", feature="zone_code")
         columns, issues = attach_zones(parcels, pieces, current)
-        return StepResult(columns, issues, pieces)
+        return StepResult(columns, _far_ones(parcels, current, issues), pieces)
+
+
+def _far_ones(parcels: GeoDataFrame, zones: GeoDataFrame, issues: list[Issue]) -> list[Issue]:
+    """
+    Tell a parcel beside its zone from one whose zone prefix or CRS must be wrong.
+
+    The box of what is plausible is the zones' own surroundings, never the country: coordinates read with the
+    neighbouring meridian still land in China.
+    """
+    if not issues or zones.empty:
+        return issues
+    west, south, east, north = transform(zones, parcels.crs).total_bounds
+    reach = np.hypot(east - west, north - south)
+    box = shapely.box(west - reach, south - reach, east + reach, north + reach)
+    shapes = parcels.geometry.reindex([issue.parcel_id for issue in issues])
+    near = shapely.intersects(shapes.to_numpy(), box)
+    return [issue if close else replace(issue, code="CRS.OUTSIDE") for issue, close in zip(issues, near, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -160,7 +177,12 @@ class _Terrain:
     dem: Path
 
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
-        return StepResult(measure_terrain(parcels, self.dem))
+        try:
+            return StepResult(measure_terrain(parcels, self.dem))
+        except DataError as error:
+            # Damaged away from where it was tried: the slopes are unknown, and the rest is judged.
+            lost = pd.DataFrame(np.nan, index=parcels.index, columns=list(TERRAIN_COLUMNS), dtype="float64")
+            return StepResult(lost, [Issue("RASTER.UNREADABLE", source=self.dem.name, value=error.faults[0].zh)])
 
 
 @dataclass(frozen=True)
@@ -291,6 +313,7 @@ def assess(
         issues += result.issues
         pieces += [result.pieces] if result.pieces is not None else []
         findings = findings if result.findings is None else result.findings
+    issues += check(parcels)
     say("neighbours")
     issues += find_conflicts(parcels, inputs.measure_crs)
     if inputs.events is not None:
@@ -299,10 +322,12 @@ def assess(
     say("verdict")
     findings = coerce(findings, "findings")
     table = issue_table(issues)
+    # A fault of a zone or a file stops no parcel, and must not be listed as if it did.
+    table["is_blocking"] &= (table["parcel_id"].fillna("") != "").astype("boolean")
     parcels = _add(parcels, decide(parcels, findings, table), "verdict")
     titles = {layer.name: layer.title for layer in inputs.layers} | dict(inputs.evaluation_items) | dict(inputs.event_items)
     parcels = _add(parcels, classify_supply(parcels, findings, titles), "supply")
-    empty = GeoDataFrame({"zone_code": []}, geometry=[], crs=parcels.crs)
+    empty = GeoDataFrame({"zone_code": [], "valid_from": [], "valid_to": []}, geometry=[], crs=parcels.crs)
     return Assessment(
         parcels=coerce(parcels, "parcels"),
         zones=coerce(empty if inputs.zones is None else transform(inputs.zones, parcels.crs), "zones"),
@@ -399,8 +424,11 @@ def _zone_areas(inputs: Inputs, as_of: date) -> list[Issue]:
         return []
     areas = measure_areas(current, inputs.measure_crs)
     _, issues = reconcile_areas(current.join(areas), registered="area_planned_m2")
+    path = next((source.path for source in inputs.sources if source.role == "zones"), "")
     # A zone is no parcel: its fault is told of the layer, and stops no verdict.
-    return [replace(issue, parcel_id="", layer="zones", value=f"{issue.parcel_id} {issue.value}") for issue in issues]
+    return [
+        replace(issue, source=path, parcel_id="", layer="zones", value=f"{issue.parcel_id} {issue.value}") for issue in issues
+    ]
 
 
 def _overlaps(pieces: Sequence[GeoDataFrame], crs: pyproj.CRS) -> GeoDataFrame:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from landplan.errors import ConfigError, Fault
+from landplan.errors import ConfigError, Fault, LandplanError
+from landplan.read.door import open_door
+from landplan.read.profile import Profile, load_profile
+from landplan.rules import Rulebook, load_rulebook
+from landplan.tables import Source
 
-__all__ = ["Project", "load_project"]
+if TYPE_CHECKING:
+    from landplan.tables import Provenance
+
+__all__ = ["Project", "changed_sources", "load_project", "own_source", "profile_source", "project_of_file", "project_rulebook"]
 
 _CODE = r"^[a-z][a-z0-9_]*$"
 
@@ -109,7 +117,27 @@ class Project(_Part):
     """
     A project: everything ``landplan.toml`` says.
 
-    Paths are relative to the folder of the file. Unknown keys are refused, so that a misspelt one is not ignored.
+    Paths are relative to the folder of the file. Unknown keys are refused, so that a misspelt one is not
+    ignored.
+
+    Parameters
+    ----------
+    project : ProjectPart
+        Its name, where results go, how areas are measured.
+    parcels : ParcelsPart
+        The files with the drawn parcels.
+    tables : list of TablePart
+        Ledgers joined by parcel number.
+    zones : ZonesPart or None
+        Boundaries of development zones.
+    layers : list of LayerPart
+        Constraint layers, in the order they are drawn.
+    evaluations, events : EvaluationsPart, EventsPart or None
+        Area evaluations; what was done by day.
+    terrain : TerrainPart or None
+        The elevation model.
+    rules : RulesPart
+        The rulebook that judges.
     """
 
     project: ProjectPart
@@ -123,11 +151,17 @@ class Project(_Part):
     rules: RulesPart
 
     _folder: Path = PrivateAttr(default=Path())
+    _file: str = PrivateAttr(default="")
 
     @property
     def folder(self) -> Path:
         """The folder that paths are relative to."""
         return self._folder
+
+    @property
+    def file(self) -> str:
+        """Name of the project file in that folder; empty where the project was not read from one."""
+        return self._file
 
     def path(self, name: str) -> Path:
         """
@@ -223,7 +257,34 @@ def load_project(path: Path) -> Project:
         ]
     if faults:
         raise ConfigError(*faults)
-    project._folder = file.parent
+    project._folder, project._file = file.parent, file.name
+    return project
+
+
+def project_of_file(path: Path, book: str, profile: str | None = None) -> Project:
+    """
+    Make a project of one parcel file, without layers: what rests on a layer becomes unknown.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    book : str
+        Rulebook, by dotted name or path.
+    profile : str or None
+        What the provider's headers mean.
+
+    Returns
+    -------
+    Project
+        Named like the file; not read from a project file.
+    """
+    project = Project(
+        project=ProjectPart(name=path.stem),
+        parcels=ParcelsPart(paths=[path.name], profile=profile),
+        rules=RulesPart(book=book),
+    )
+    project._folder = path.parent
     return project
 
 
@@ -246,3 +307,128 @@ def _fault(file: Path, error: dict[str, object]) -> Fault:
     return Fault(
         en=f"{key}: {message}.", zh=f"“{key}”的取值不对：{message}。", at=f"{file}: {key}", mend_en="mend the value", mend_zh="改正取值"
     )
+
+
+def project_rulebook(project: Project) -> Rulebook:
+    """
+    Load the rulebook a project names.
+
+    Parameters
+    ----------
+    project : Project
+        Its folder of rules is looked through before the rulebooks shipped.
+
+    Returns
+    -------
+    Rulebook
+        Fit to judge by.
+
+    Raises
+    ------
+    RulebookError
+        If it is not.
+    """
+    folders = [] if project.rules.folder is None else [project.path(project.rules.folder)]
+    named = project.path(project.rules.book)
+    return load_rulebook(named if named.is_file() else project.rules.book, folders=folders)
+
+
+def own_source(project: Project) -> Source:
+    """
+    Name the project file as a source: a changed setting may change a verdict.
+
+    Parameters
+    ----------
+    project : Project
+        Read from a file.
+
+    Returns
+    -------
+    Source
+        With the hash of its bytes.
+    """
+    return Source("project", project.file, sha256=hashlib.sha256(project.path(project.file).read_bytes()).hexdigest())
+
+
+def profile_source(project: Project, name: str) -> tuple[Profile, Source]:
+    """
+    Load a profile a project names.
+
+    Parameters
+    ----------
+    project : Project
+        Its folder is looked through first.
+    name : str
+        As the project file writes it.
+
+    Returns
+    -------
+    Profile
+        Checked.
+    Source
+        With the hash of what it says, not of its bytes: it may stand in any of several folders.
+
+    Raises
+    ------
+    ConfigError
+        If it is not found or wrong.
+    """
+    profile = load_profile(name, folders=[project.folder])
+    return profile, Source("profile", name, sha256=hashlib.sha256(profile.model_dump_json().encode()).hexdigest())
+
+
+def changed_sources(provenance: Provenance, project: Project) -> list[str]:
+    """
+    Tell which inputs are no longer the files an assessment was made from.
+
+    Parameters
+    ----------
+    provenance : Provenance
+        What the assessment rests on.
+    project : Project
+        Where the files are.
+
+    Returns
+    -------
+    list of str
+        Paths whose bytes changed or are gone, the rulebook among them; empty where nothing did.
+    """
+    changed = [source.path for source in provenance.sources if _hash_now(source, project) != source.sha256]
+    changed += sorted(set(_named_paths(project)) ^ {source.path for source in provenance.sources})
+    try:
+        now = project_rulebook(project).as_books()
+    except LandplanError:
+        return [*changed, project.rules.book]
+    if [b.sha256 for b in now] != [b.sha256 for b in provenance.books]:
+        changed.append(project.rules.book)
+    return list(dict.fromkeys(changed))
+
+
+def _hash_now(source: Source, project: Project) -> str:
+    if source.role == "project":
+        return own_source(project).sha256
+    if source.role != "profile":
+        return open_door(project.path(source.path)).sha256
+    try:
+        return profile_source(project, source.path)[1].sha256
+    except LandplanError:
+        return ""
+
+
+def _named_paths(project: Project) -> list[str]:
+    """Every input the project file names, and itself; one added or taken out since makes the record stale."""
+    parts = [project.zones, project.evaluations, project.events]
+    profiled = [project.parcels, *project.tables, *parts]
+    profiles = [part.profile for part in profiled if part is not None and part.profile is not None]
+    extents = [layer.extent for layer in project.layers if layer.extent is not None]
+    dem = [] if project.terrain is None else [project.terrain.dem]
+    return [
+        *project.parcels.paths,
+        *(table.path for table in project.tables),
+        *(part.path for part in parts if part is not None),
+        *(layer.path for layer in project.layers),
+        *extents,
+        *dem,
+        *profiles,
+        *([project.file] if project.file else []),
+    ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from landplan.schema import coerce
+from landplan.schema import coerce, column
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -167,4 +167,13 @@ def issue_table(issues: Iterable[Issue]) -> pd.DataFrame:
     DataFrame, one row per issue
         With the columns of the ``issues`` table of the dictionary.
     """
-    return coerce(pd.DataFrame([issue.as_row() for issue in issues]), "issues")
+    rows = [issue.as_row() for issue in issues]
+    # Column by column and typed at once: a hundred thousand rows of mixed objects are slow to put right afterwards.
+    columns = {name: _issue_column([row[name] for row in rows], name) for name in (rows[0] if rows else ())}
+    return coerce(pd.DataFrame(columns), "issues")
+
+
+def _issue_column(values: list[Any], name: str) -> pd.Series[Any]:
+    dtype: Any = column(name).dtype
+    typed: pd.Series[Any] = pd.Series(values, dtype=dtype)
+    return typed

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
     from rasterio.io import DatasetReader
 
-__all__ = ["measure_terrain", "open_dem"]
+__all__ = ["TERRAIN_COLUMNS", "measure_terrain", "open_dem"]
 
-_COLUMNS = ["elevation_mean_m", "relief_m", "slope_mean_deg", "slope_max_deg", "dem_share"]
+_LOWEST_M, _HIGHEST_M = -500.0, 9000.0  # the shore of the Dead Sea and the top of Everest lie between
+TERRAIN_COLUMNS = ("elevation_mean_m", "relief_m", "slope_mean_deg", "slope_max_deg", "dem_share")
+"""What ``measure_terrain`` gives."""
 
 
 def open_dem(path: Path, crs: Any, stack: ExitStack) -> DatasetReader:
@@ -113,7 +115,7 @@ def measure_terrain(parcels: GeoDataFrame, dem: Path | DatasetReader) -> pd.Data
     .. [1] Horn, B. K. P. (1981). Hill shading and the reflectance map. Proceedings of the IEEE, 69(1), 14-47.
        doi:10.1109/PROC.1981.11918
     """
-    result = pd.DataFrame(np.nan, index=parcels.index, columns=_COLUMNS, dtype="float64")
+    result = pd.DataFrame(np.nan, index=parcels.index, columns=list(TERRAIN_COLUMNS), dtype="float64")
     drawn = ~(shapely.is_missing(parcels.geometry.values) | shapely.is_empty(parcels.geometry.values))
     if "is_quarantined" in parcels.columns:
         drawn &= ~parcels["is_quarantined"].fillna(False).to_numpy(dtype=bool)
@@ -179,7 +181,8 @@ def _window(dataset: DatasetReader, bounds: Any) -> tuple[Any, tuple[float, floa
         return None, (0.0, 0.0, 0.0, 0.0)
     window = Window(col, row, right - col, below - row)
     heights = dataset.read(1, window=window, masked=True).astype("float64").filled(np.nan)
-    heights[~np.isfinite(heights)] = np.nan
+    # A void nobody declared is no height; the reader has named it.
+    heights[~((heights > _LOWEST_M) & (heights < _HIGHEST_M))] = np.nan
     grid = dataset.transform
     west, east = grid.c + grid.a * col, grid.c + grid.a * right
     return heights, (west, grid.f + grid.e * below, east, grid.f + grid.e * row)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from landplan.issues import codes
 from landplan.schema import column
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ _GAPS = {
         "expected": "announced, not yet in force",
     },
 }
+# What stands in the place of a value is left out where parcels are counted: each has another.
+_VALUE = re.compile(r"\s*[：:]?\s*\{value\}\s*")
 _ORDER = {"fail": 0, "unknown": 1, "refer": 2, "issue": 3, "pass": 4, "exempt": 5}
 
 
@@ -292,6 +295,15 @@ def why(assessment: Assessment, parcel_id: str, lang: str = "zh") -> list[Reason
     return why_all(assessment, lang, [parcel_id])[parcel_id]
 
 
+def _headline(kind: Mapping[str, str], lang: str, titles: Mapping[str, str]) -> str:
+    """Name a reason without the numbers of one parcel; a failed word says what it had to be: 出让 alone says nothing."""
+    colon, comma = ("：", "，") if lang == "zh" else (": ", ", ")
+    text = f"{_WORDS[lang][kind['status']]}{colon}{column(kind['indicator']).label(lang, titles)}"
+    if kind["status"] == "fail" and kind["test"] in ("one_of", "none_of"):
+        text += comma + _requirement({**kind, "required": np.nan, "measured": np.nan}, lang, "")
+    return text
+
+
 def rank_reasons(assessment: Assessment, lang: str = "zh") -> DataFrame:
     """
     Count what keeps parcels from being ready, the most common first.
@@ -314,15 +326,18 @@ def rank_reasons(assessment: Assessment, lang: str = "zh") -> DataFrame:
         ((binding["force"] == "mandatory") & binding["status"].isin(["fail", "unknown", "refer"])).to_numpy(dtype=bool)
     ]
     found = binding[["parcel_id", "rule_id", "status"]].copy()
-    found["label"] = [
-        f"{_WORDS[lang][status]}{'：' if lang == 'zh' else ': '}{column(name).label(lang, titles)}"
-        for name, status in zip(binding["indicator"], binding["status"], strict=True)
-    ]
+    # Few distinct kinds among many findings: each is worded once.
+    kinds = ["indicator", "status", "test", "required_text"]
+    worded = {
+        tuple(kind): _headline(dict(zip(kinds, kind, strict=True)), lang, titles)
+        for kind in binding[kinds].fillna("").drop_duplicates().to_numpy().tolist()
+    }
+    found["label"] = [worded[tuple(kind)] for kind in binding[kinds].fillna("").to_numpy().tolist()]
     blocking = assessment.issues
     blocking = blocking[
         (blocking["is_blocking"].fillna(False) & blocking["parcel_id"].isin(assessment.parcels.index)).to_numpy(dtype=bool)
     ]
-    heads = blocking[f"message_{lang}"].str.replace(r"[：:].*|\d.*", "", regex=True).str.strip()
+    heads = blocking["code"].map(lambda code: _VALUE.sub("", getattr(codes()[code], f"message_{lang}")))
     faults = pd.DataFrame(
         {
             "parcel_id": blocking["parcel_id"],

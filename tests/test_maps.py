@@ -21,9 +21,10 @@ from maps_world import HOSTILE, make_assessment
 from pyproj import Transformer
 from shapely import Polygon, box
 
+from landplan.attach import zones_on
 from landplan.errors import InternalError, StoreError, UsageError
 from landplan.maps import MapPage, draw_map
-from landplan.maps.layers import draw_grid, encode_shapes, zones_in_force
+from landplan.maps.layers import draw_grid, encode_shapes
 from landplan.maps.views import cut_to_audience
 from landplan.schema import column, dictionary
 from landplan.tables import Assessment
@@ -213,8 +214,8 @@ def test_only_the_zone_boundary_in_force_is_drawn():
 
 def test_a_boundary_ends_on_its_last_day_and_begins_on_its_first():
     zones = make_assessment().zones
-    assert zones_in_force(zones, datetime.date(2024, 5, 31)).index.tolist() == [0]
-    assert zones_in_force(zones, datetime.date(2024, 6, 1)).index.tolist() == [1]
+    assert zones_on(zones, datetime.date(2024, 5, 31)).index.tolist() == [0]
+    assert zones_on(zones, datetime.date(2024, 6, 1)).index.tolist() == [1]
 
 
 def test_a_layer_parcels_should_lie_in_is_drawn_as_a_line_and_its_overlaps_are_no_fault():

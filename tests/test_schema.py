@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landplan.errors import InternalError
-from landplan.schema import canonicalise, coerce, column, dictionary, display, match_header
+from landplan.schema import canonicalise, check, coerce, column, dictionary, display, match_header
 from landplan.schema.canonical import _fold
 from landplan.units import CANONICAL, find_unit
 
@@ -167,3 +167,35 @@ def test_years_may_say_that_they_are_years():
 def test_a_code_that_excel_turned_into_a_power_of_ten_is_called_lost():
     read = canonicalise(pd.DataFrame({"宗地代码": ["1.40107E+18"]}), "parcels")
     assert [issue.code for issue in read.issues] == ["ATTR.PRECISION"]
+
+
+def test_values_no_parcel_can_have_are_said_all_at_once():
+    frame = pd.DataFrame(
+        {
+            "green_ratio_max": [0.2, 20.0, np.nan],
+            "area_registered_m2": [100.0, -5.0, 0.0],
+            "parcel_code": ["140702001002GB00012", "1407020010", np.nan],
+        },
+        index=pd.Index(["A", "B", "C"], name="parcel_id"),
+    )
+    found = [(issue.code, issue.parcel_id, issue.field) for issue in check(frame)]
+    assert found == [
+        ("ATTR.DOMAIN", "B", "绿地率上限"),
+        ("ATTR.DOMAIN", "B", "登记面积"),
+        ("ATTR.DOMAIN", "C", "登记面积"),
+        ("ATTR.DOMAIN", "B", "宗地代码"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "is_sound"),
+    [
+        ("140702001002GB00012", True),
+        ("140702001002JA00001", True),
+        ("140702001002GA00001", False),
+        ("140702001002QB00001", False),
+        ("140702001002GB0001", False),
+    ],
+)
+def test_a_cadastral_code_is_checked_by_its_structure(code, is_sound):
+    assert (check(pd.DataFrame({"parcel_code": [code]}, index=["A"])) == []) is is_sound

@@ -12,6 +12,7 @@ import pandas as pd
 import shapely
 from pyproj import CRS, Transformer
 
+from landplan.attach import zones_on
 from landplan.crs import measuring_epsg, to_lonlat
 from landplan.errors import CRSError
 from landplan.units import convert
@@ -27,7 +28,6 @@ __all__ = [
     "encode_shapes",
     "name_crs",
     "to_mu",
-    "zones_in_force",
 ]
 
 Ring = list[int]
@@ -80,31 +80,6 @@ def encode_shapes(frame: GeoDataFrame) -> list[list[list[Ring]] | None]:
     return [_encode_shape(shape) for shape in to_lonlat(flat).geometry]
 
 
-def zones_in_force(zones: GeoDataFrame, as_of: date) -> GeoDataFrame:
-    """
-    Keep the boundaries that hold on a day.
-
-    Parameters
-    ----------
-    zones : GeoDataFrame
-        Versions of boundaries with ``valid_from`` and ``valid_to`` (the first day no longer in force).
-    as_of : date
-        The day.
-
-    Returns
-    -------
-    GeoDataFrame
-        Those rows; a missing first day means from always, a missing last day means until further notice.
-    """
-    day = pd.Timestamp(as_of)
-    holds = pd.Series(True, index=zones.index)
-    if "valid_from" in zones:
-        holds &= ~(pd.to_datetime(zones["valid_from"]) > day)
-    if "valid_to" in zones:
-        holds &= ~(pd.to_datetime(zones["valid_to"]) <= day)
-    return zones[holds]
-
-
 def draw_zones(zones: GeoDataFrame, as_of: date) -> list[dict[str, Any]]:
     """
     Lay out the zones in force.
@@ -121,7 +96,7 @@ def draw_zones(zones: GeoDataFrame, as_of: date) -> list[dict[str, Any]]:
     list of dict
         Name, first day of the version and rings of each; only public facts.
     """
-    held = zones_in_force(zones, as_of)
+    held = zones_on(zones, as_of)
     names = _texts(held, "zone_name")
     codes = _texts(held, "zone_code")
     days = [day[:10] for day in _texts(held, "valid_from")]

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from landplan.attach import zones_on
 from landplan.errors import Fault, UsageError
-from landplan.maps.layers import draw_grid, draw_layer, draw_zones, encode_shapes, to_mu, zones_in_force
+from landplan.maps.layers import draw_grid, draw_layer, draw_zones, encode_shapes, to_mu
 from landplan.maps.page import MapPage, build_page
 from landplan.schema import Column, column, dictionary, display
 from landplan.verdict import why_all
@@ -112,7 +113,7 @@ def draw_map(assessment: Assessment, view: str = "planner", *, title: str | None
     provenance = assessment.provenance
     parcels = cut_to_audience(assessment.parcels, view)
     shapes = encode_shapes(parcels)
-    bounds = _bounds(shapes) or _bounds(encode_shapes(zones_in_force(assessment.zones, provenance.as_of)))
+    bounds = _bounds(shapes) or _bounds(encode_shapes(zones_on(assessment.zones, provenance.as_of)))
     anchor = parcels if any(shapes) else assessment.zones
     grid = draw_grid(anchor, bounds) if bounds else None
     titles = {**provenance.layers, **provenance.items} if view == "planner" else provenance.items

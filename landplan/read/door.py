@@ -14,14 +14,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from landplan.issues import Issue, codes
+from landplan.issues import Issue, clean_text, codes
+from landplan.read.geodatabase import check_geodatabase
 from landplan.read.shapefile import check_shapefile, list_set
 
-__all__ = ["NOT_YET", "TABLES", "VECTORS", "Door", "hash_files", "open_door"]
+__all__ = ["ARCHIVES", "POINTS", "TABLES", "VECTORS", "Door", "hash_files", "kind_of", "open_door"]
 
-VECTORS = frozenset({"shapefile", "gpkg", "geojson", "parquet", "flatgeobuf", "kml", "gdb"})
+VECTORS = frozenset({"shapefile", "gpkg", "geojson", "parquet", "flatgeobuf", "kml", "gdb", "dxf"})
+ARCHIVES = frozenset({"zip", "kmz"})
 TABLES = frozenset({"xlsx", "xls", "csv"})
-NOT_YET = frozenset({"txt", "dxf", "dwg", "kmz", "zip"})
+POINTS = frozenset({"txt"})
 
 _KIND_OF_SUFFIX = {
     ".shp": "shapefile",
@@ -63,6 +65,20 @@ _GEOJSON_TYPE = re.compile(
     rb'"type"\s*:\s*"(FeatureCollection|Feature|GeometryCollection|(Multi)?(Point|LineString|Polygon))"'
 )
 _ADDRESS = re.compile(r"^(/vsi|[A-Za-z][A-Za-z0-9+.\-]*://|[A-Za-z][A-Za-z0-9_+\-]+:)")
+_BINARY_DXF = b"AutoCAD Binary DXF\r\n\x1a\x00"
+_SECTION = re.compile(rb"^\s*0\s*[\r\n]+\s*SECTION\s*$", re.MULTILINE)
+_DWG = re.compile(r"AC1\d\d\d|AC[12]\.\d\d")
+_DWG_RELEASES = {
+    "AC1009": "R12",
+    "AC1012": "R13",
+    "AC1014": "R14",
+    "AC1015": "2000",
+    "AC1018": "2004",
+    "AC1021": "2007",
+    "AC1024": "2010",
+    "AC1027": "2013",
+    "AC1032": "2018",
+}
 _MAX_BYTES = 4 * 1024**3
 _MAX_ENTRIES, _MAX_RATIO, _RATIO_FROM = 10_000, 200, 1024**2
 _JSON_HEAD = 65_536
@@ -133,7 +149,7 @@ def open_door(path: str | os.PathLike[str]) -> Door:
         files = tuple(sorted(f for f in here.iterdir() if f.is_file() and not f.is_symlink()))
         if not (here / "gdb").is_file():
             return _shut(here, name, "gdb", "FILE.TYPE", here.name)
-        return Door(here, name, "gdb", files, hash_files(files))
+        return Door(here, name, "gdb", files, hash_files(files), tuple(check_geodatabase(here, name)))
     if not stat.S_ISREG(mode):
         return _shut(here, name, "", "SEC.LINK", here.name)
     kind = _kind_of_suffix(here)
@@ -172,6 +188,28 @@ def _shut(path: Path, name: str, kind: str, code: str, value: object) -> Door:
     return Door(path, name, kind, issues=(Issue(code, source=name, value=value),))
 
 
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """
+    Say what kind of source a name promises; what the file is, only its bytes tell.
+
+    Parameters
+    ----------
+    path : path
+        Need not exist.
+
+    Returns
+    -------
+    str
+        As ``Door.kind``; empty where the name is of no kind of source.
+
+    Examples
+    --------
+    >>> kind_of("地块.SHP"), kind_of("地块.dbf")
+    ('shapefile', '')
+    """
+    return _kind_of_suffix(Path(path))
+
+
 def _kind_of_suffix(path: Path) -> str:
     if path.name.lower().endswith(".gdb.zip"):
         return "gdb"
@@ -185,11 +223,12 @@ def _look(path: Path, name: str, kind: str) -> list[Issue]:
     if not head:
         return [Issue("FILE.TRUNCATED", source=name, value="0 B")]
     magic = next((found for mark, found in _MAGIC if head.startswith(mark)), "")
+    if kind == "dwg" or (kind == "dxf" and _dwg_release(head)):
+        release = _dwg_release(head)
+        return [Issue("FILE.DWG" if release else "FILE.TYPE", source=name, value=f"{path.name}（{release or '?'}）")]
     if kind in {"geojson", "kml", "csv", "txt", "dxf"}:
         trouble = _sniff_text(head, magic, kind)
         return [Issue("FILE.TYPE", source=name, value=f"{path.name}：{trouble}")] if trouble else []
-    if kind == "dwg":
-        return []
     if magic != _MAGIC_OF_KIND.get(kind, kind):
         if kind == "gpkg" and not magic:
             return [Issue("FILE.TYPE", source=name, value=f"{path.name}：SQLite")]
@@ -199,7 +238,8 @@ def _look(path: Path, name: str, kind: str) -> list[Issue]:
     if kind == "gpkg":
         return _check_gpkg(path, name, head)
     if magic == "zip":
-        return _check_zip(path, name)
+        found = _check_zip(path, name)
+        return found or (check_geodatabase(path, name) if kind == "gdb" else [])
     if kind == "parquet":
         with path.open("rb") as file:
             file.seek(-4, os.SEEK_END)
@@ -224,9 +264,15 @@ def _sniff_text(head: bytes, magic: str, kind: str) -> str:
         if b"<!DOCTYPE" in head.upper() or b"<!ENTITY" in head.upper():
             # Entities are the way to bombs and to other people's files.
             return "XML with DOCTYPE"
-    if kind == "csv" and b"\x00" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if kind in {"csv", "txt"} and b"\x00" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "binary"
     return ""
+
+
+def _dwg_release(head: bytes) -> str:
+    """The release of a DWG, as ``AutoCAD 2000``; empty where it is none."""
+    mark = head[:6].decode("latin-1")
+    return f"AutoCAD {_DWG_RELEASES.get(mark, mark)}" if _DWG.fullmatch(mark) else ""
 
 
 def _check_gpkg(path: Path, name: str, head: bytes) -> list[Issue]:
@@ -237,6 +283,8 @@ def _check_gpkg(path: Path, name: str, head: bytes) -> list[Issue]:
     if path.stat().st_size < declared:
         return [Issue("FILE.TRUNCATED", source=name, value=f"{path.stat().st_size} / {declared} B")]
     issues = []
+    if _is_unfinished(head, path.stat().st_size):
+        issues.append(Issue("FILE.UNFINISHED", source=name, value=f"{path.stat().st_size} / {declared} B"))
     wal = path.with_name(path.name + "-wal")
     if head[18:20] == b"\x02\x02" and not wal.exists():
         issues.append(Issue("FILE.WAL", source=name))
@@ -257,11 +305,21 @@ def _check_gpkg(path: Path, name: str, head: bytes) -> list[Issue]:
                     " OR (sql LIKE 'CREATE VIRTUAL%' AND sql NOT LIKE '%USING rtree%')"
                 )
                 issues += [Issue("SEC.VIEW", source=name, value=row[0]) for row in base.execute(query)]
-    except sqlite3.Error as error:
-        issues.append(Issue("FILE.TRUNCATED", source=name, value=str(error)))
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # The message of SQLite quotes the damaged schema, which need not be text.
+        issues.append(Issue("FILE.TRUNCATED", source=name, value=clean_text(str(error))[:160]))
     if path.with_name(path.name + "-journal").exists():
         issues.append(Issue("FILE.UNREADABLE", source=name, value=f"{path.name}-journal"))
     return issues
+
+
+def _is_unfinished(head: bytes, size: int) -> bool:
+    """Whether a database was copied while it was written: pages behind the end that its header states."""
+    page = int.from_bytes(head[16:18], "big")
+    page = 65536 if page == 1 else page
+    pages = int.from_bytes(head[28:32], "big")
+    # SQLite file format, 1.3.7: the size in the header counts where offsets 24 and 92 agree.
+    return head[24:28] == head[92:96] and pages > 0 and size >= (pages + 1) * page > 0
 
 
 def _check_zip(path: Path, name: str) -> list[Issue]:
@@ -282,7 +340,7 @@ def _check_zip(path: Path, name: str) -> list[Issue]:
                 if stat.S_ISLNK(entry.external_attr >> 16):
                     return [Issue("SEC.LINK", source=name, value=entry.filename)]
                 if entry.flag_bits & 0x1:
-                    trouble = "encrypted"
+                    return [Issue("FILE.ENCRYPTED", source=name, value=entry.filename)]
             if len({n.casefold() for n in names}) < len(names):
                 trouble = "two entries of one name"
             if not trouble and (bad := archive.testzip()):

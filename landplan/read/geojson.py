@@ -12,7 +12,7 @@ import shapely
 from landplan.issues import Issue
 from landplan.read.records import Collector, Records
 
-__all__ = ["hold_against_text", "is_geojson", "read_geojson_records"]
+__all__ = ["check_properties", "hold_against_text", "is_geojson", "parse_json", "read_geojson_records"]
 
 _GEOMETRIES = {
     "Point",
@@ -23,6 +23,103 @@ _GEOMETRIES = {
     "MultiPolygon",
     "GeometryCollection",
 }
+_KIND_NAMES: dict[type, str] = {str: "text", int: "number", float: "number", bool: "flag"}
+
+
+class _Doubled(dict[str, Any]):
+    """An object in which a name stands twice; the last value counts, as everywhere."""
+
+    doubled: dict[str, list[Any]]
+
+
+def parse_json(text: str) -> Any:
+    """
+    Parse JSON and remember which names stand twice in one object.
+
+    Parameters
+    ----------
+    text : str
+        The file.
+
+    Returns
+    -------
+    object
+        As :func:`json.loads` gives.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        If it is not JSON, or nested too deeply.
+
+    Examples
+    --------
+    >>> parse_json('{"a": 1, "a": 2}').doubled
+    {'a': [1, 2]}
+    """
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    plain = dict(pairs)
+    if len(plain) == len(pairs):
+        return plain
+    found = _Doubled(plain)
+    values: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    found.doubled = {name: given for name, given in values.items() if len(given) > 1}
+    return found
+
+
+def check_properties(content: Any, source: str) -> list[Issue]:
+    """
+    Find names that stand twice in a feature and columns of mixed types, both of which readers settle in silence.
+
+    Parameters
+    ----------
+    content : dict
+        The file, as :func:`parse_json` gives it.
+    source : str
+        Name of the file in issues.
+
+    Returns
+    -------
+    list of Issue
+        ATTR.DOUBLE_KEY per feature and name, then ATTR.MIXED_TYPES per column, with the first row that differs.
+
+    Examples
+    --------
+    >>> two = {"type": "FeatureCollection", "features": [{"properties": {"a": v}} for v in (1, "x")]}
+    >>> [(issue.code, issue.row, issue.field, issue.value) for issue in check_properties(two, "")]
+    [('ATTR.MIXED_TYPES', 2, 'a', 'number 1, text 1')]
+    """
+    features = content.get("features") if isinstance(content, dict) else None
+    listed = features if isinstance(features, list) else [content]
+    issues: list[Issue] = []
+    kinds: dict[str, dict[str, int]] = {}
+    differs: dict[str, int] = {}
+    if listed is features and isinstance(content, _Doubled):
+        issues += [Issue("ATTR.DOUBLE_KEY", source=source, field=name, value=name) for name in content.doubled]
+    for row, feature in enumerate(listed, 1):
+        if not isinstance(feature, dict):
+            continue
+        properties = feature.get("properties")
+        for part in (feature, properties, feature.get("geometry")):
+            for name, values in part.doubled.items() if isinstance(part, _Doubled) else ():
+                shown = " / ".join(json.dumps(v, ensure_ascii=False)[:40] for v in values)
+                issues.append(Issue("ATTR.DOUBLE_KEY", source=source, row=row, field=name, value=f"{name}: {shown}"))
+        for name, value in properties.items() if isinstance(properties, dict) else ():
+            if value is None:
+                continue
+            seen = kinds.setdefault(name, {})
+            kind = _KIND_NAMES.get(type(value), "object")
+            if seen and kind not in seen:
+                differs.setdefault(name, row)
+            seen[kind] = seen.get(kind, 0) + 1
+    for name, row in differs.items():
+        value = ", ".join(f"{kind} {count}" for kind, count in kinds[name].items())
+        issues.append(Issue("ATTR.MIXED_TYPES", source=source, row=row, field=name, value=value))
+    return issues
 
 
 def is_geojson(content: Any) -> bool:
@@ -219,6 +316,8 @@ def hold_against_text(content: Any, records: Records, source: str) -> Records:
 def _is_same(feature: Any, points: int, is_closed: bool) -> bool:
     """Whether a feature was drawn with as many points as are written, but for one that closes a ring."""
     written = _count_positions(feature)
+    if isinstance(feature, dict) and not isinstance(feature.get("properties"), dict | None):
+        return False
     if not points:
         return isinstance(feature, dict) and not written and feature.get("geometry") is None
     return points == written or (is_closed and points > written)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 
-from landplan.crs import as_crs, crs_name
+from landplan.crs import as_crs
 from landplan.errors import LandplanError
 from landplan.issues import Issue, codes
 from landplan.read.door import TABLES, VECTORS, Door, open_door
@@ -33,9 +32,6 @@ __all__ = ["Inspection", "inspect_files", "inspections_json"]
 
 _SCHEMA_VERSION = "1"
 _PLACE = re.compile(r"^(?P<reason>.*?)\s*\[(?P<place>[^\]]*)\]")
-# Values that stand for "no height" in undeclared rasters: SRTM voids, ESRI floats, the habit of -9999.
-_VOIDS = (-32768.0, -9999.0, -3.4028234663852886e38, 3.4028234663852886e38, -99999.0)
-_MAX_CELLS = 4_000_000_000
 
 
 @dataclass(frozen=True)
@@ -261,64 +257,16 @@ def _invalid(read: Read) -> list[Issue]:
 
 
 def _inspect_raster(door: Door) -> Inspection:
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+    from landplan.read.raster import look_at_raster
 
-    issues = list(door.issues)
-    about: dict[str, Any] = {}
-    name = ""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(door.path, driver="GTiff") as raster:
-                about = {
-                    "width": raster.width,
-                    "height": raster.height,
-                    "bands": raster.count,
-                    "dtype": raster.dtypes[0],
-                    "cell": [abs(raster.transform.a), abs(raster.transform.e)],
-                    "nodata": raster.nodata
-                    if raster.nodata is None or np.isfinite(raster.nodata)
-                    else str(raster.nodata),
-                    "bounds": list(raster.bounds),
-                }
-                name = crs_name(raster.crs.to_wkt()) if raster.crs else ""
-                if raster.width * raster.height * raster.count > _MAX_CELLS:
-                    issues.append(
-                        Issue("LIMIT.SIZE", source=door.name, value=f"{raster.width} × {raster.height}")
-                    )
-                else:
-                    issues += _scan(raster, door.name, about)
-    except (RasterioError, ValueError, OSError) as error:
-        issues.append(Issue("RASTER.UNREADABLE", source=door.name, value=str(error).splitlines()[0]))
-    if about and not name:
-        issues.append(Issue("RASTER.CRS", source=door.name))
-    source = Source("", door.name, door.sha256, crs=name, crs_how="declared" if name else "")
+    found = look_at_raster(door)
+    issues = [*door.issues, *found.issues]
+    source = Source("", door.name, door.sha256, crs=found.crs, crs_how="declared" if found.crs else "")
     severities = {codes()[issue.code].severity for issue in issues}
     outcome = "rejected" if "error" in severities else ("flagged" if severities - {"info"} else "accepted")
     return Inspection(
-        door.name, outcome, door.kind, "dem", source, issues=tuple(issues), raster=about or None
+        door.name, outcome, door.kind, "dem", source, issues=tuple(issues), raster=found.about or None
     )
-
-
-def _scan(raster: Any, source: str, about: dict[str, Any]) -> list[Issue]:
-    """Read every block: a cut TIFF opens well, and undeclared voids read as heights."""
-    low, high, holes = np.inf, -np.inf, 0
-    found: set[float] = set()
-    for _, window in raster.block_windows(1):
-        block = raster.read(1, window=window, masked=True)
-        holes += int(np.ma.getmaskarray(block).sum())
-        cells = block.compressed()
-        cells = cells[np.isfinite(cells)] if cells.dtype.kind == "f" else cells
-        if cells.size:
-            low, high = min(low, float(cells.min())), max(high, float(cells.max()))
-            if raster.nodata is None:
-                found.update(
-                    v for v in _VOIDS if float(cells.min()) <= v <= float(cells.max()) and (cells == v).any()
-                )
-    about["holes"] = holes
-    about["min"], about["max"] = (low, high) if low <= high else (None, None)
-    return [Issue("RASTER.NODATA", source=source, value=f"{value:g}") for value in sorted(found)]
 
 
 def _as_json(found: Inspection) -> dict[str, Any]:
@@ -356,10 +304,13 @@ def _issue_json(issue: Issue) -> dict[str, Any]:
         "row": row["row"],
         "field": row["field"],
         "value": row["issue_value"],
+        "limit": row["issue_limit"],
+        "suggestion": row["suggestion"],
         "message_zh": row["message_zh"],
         "message_en": row["message_en"],
         "mend": row["mend_zh"],
         "mend_en": row["mend_en"],
+        "party": row["party"],
         "cell": row["cell"],
         "layer": row["layer"],
         "parcel_id": row["parcel_id"],

@@ -14,8 +14,12 @@ from pyproj.exceptions import CRSError as ProjCRSError
 
 from landplan.crs import as_crs, crs_name
 from landplan.issues import Issue
+from landplan.read.suggest import suggest_place
 
-__all__ = ["Placement", "decide_crs"]
+__all__ = ["FARTHEST", "Placement", "decide_crs"]
+
+FARTHEST = 1e12
+"""Coordinates from here on are damage and not a place, in whatever unit."""
 
 _FIRST_ZONE, _LAST_ZONE = 25, 45  # 3-degree zones of China, 75E to 135E
 _PREFIXED = 4513  # EPSG code of zone 25 with the prefix in the easting
@@ -107,8 +111,8 @@ def decide_crs(
     'CRS.MISSING'
     """
 
-    def issue(code: str, value: object = "", row: int | None = None) -> Issue:
-        return Issue(code, source=source, layer=layer, row=row, value=value)
+    def issue(code: str, value: object = "", row: int | None = None, suggestion: str = "") -> Issue:
+        return Issue(code, source=source, layer=layer, row=row, value=value, suggestion=suggestion)
 
     notes: list[Issue] = []
     crs = _understood(declared)
@@ -129,7 +133,8 @@ def decide_crs(
             crs = as_crs(_PREFIXED + zone - _FIRST_ZONE)
             return Placement(crs, "content", (issue("CRS.ZONE_FROM_PREFIX", crs_name(crs)),))
         if _prefix(centres[drawn][:, ::-1]):
-            return Placement(None, "", (issue("CRS.AXIS_SWAP", _show(centres[drawn])),))
+            swapped = suggest_place("CRS.AXIS_SWAP", None, *np.median(centres[drawn], axis=0).tolist())
+            return Placement(None, "", (issue("CRS.AXIS_SWAP", _show(centres[drawn]), suggestion=swapped),))
     if crs is None:
         return Placement(None, "", (issue("CRS.MISSING"),))
     crs = _normal(crs)
@@ -139,7 +144,9 @@ def decide_crs(
         return Placement(crs, told, tuple(notes))
     middle = np.median(centres[drawn], axis=0)
     if fault := _misfit(crs, float(middle[0]), float(middle[1])):
-        return Placement(None, told, (*notes, issue(fault, f"{crs_name(crs)}，{_show(centres[drawn])}")))
+        meant = suggest_place(fault, crs, float(middle[0]), float(middle[1]))
+        seen = f"{crs_name(crs)}，{_show(centres[drawn])}"
+        return Placement(None, told, (*notes, issue(fault, seen, suggestion=meant)))
     # One parcel of another zone among good ones costs that parcel only; near ones need no second look.
     near = _NEAR_DEG if crs.is_geographic else _NEAR_M
     far = drawn & (np.abs(centres - middle) > near).any(axis=1)
@@ -152,7 +159,8 @@ def decide_crs(
     for k in np.flatnonzero(far).tolist():
         if fault := _misfit(crs, float(centres[k, 0]), float(centres[k, 1])):
             value = f"{crs_name(crs)}，{_show(centres[k : k + 1])}"
-            notes.append(issue(fault, value, rows[k] if len(rows) else k + 1))
+            meant = suggest_place(fault, crs, float(centres[k, 0]), float(centres[k, 1]))
+            notes.append(issue(fault, value, rows[k] if len(rows) else k + 1, meant))
     return Placement(crs, told, tuple(notes))
 
 
@@ -220,6 +228,7 @@ def _centres(geometries: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     if not len(bounds):
         return np.empty((0, 2))
     with np.errstate(invalid="ignore", over="ignore"):
+        bounds[~(np.abs(bounds) < FARTHEST).all(axis=1)] = np.nan
         return np.column_stack([(bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2])
 
 

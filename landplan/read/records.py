@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import shapely
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
 from landplan.issues import Issue
 
-__all__ = ["Collector", "Records", "read_records"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Collector", "Records", "pack_records", "read_records", "unpack_records"]
 
 _RINGED = {"Polygon", "MultiPolygon"}
 _TYPES = _RINGED | {
@@ -95,7 +100,8 @@ class Collector:
             self._report("FILE.BAD_RECORD", row, _reason(geometry, error))
             return
         if gap := _gap(geometry):
-            self._report("GEOM.UNCLOSED", row, gap)
+            length, first = gap
+            self._report("GEOM.UNCLOSED", row, f"{length} {first}", cell=first, suggestion=first)
         for name in properties:
             if name not in self.found.columns:
                 self.found.columns[name] = [None] * len(self.found.rows)
@@ -116,8 +122,10 @@ class Collector:
         self.found.rows_in += 1
         self._report("FILE.BAD_RECORD", self.found.rows_in, reason)
 
-    def _report(self, code: str, row: int, value: str) -> None:
-        self.found.issues.append(Issue(code, source=self.source, layer=self.layer, row=row, value=value))
+    def _report(self, code: str, row: int, value: str, cell: str = "", suggestion: str = "") -> None:
+        self.found.issues.append(
+            Issue(code, self.source, self.layer, row, cell, value=value, suggestion=suggestion)
+        )
 
 
 def read_records(
@@ -126,6 +134,7 @@ def read_records(
     layer: str = "",
     encoding: str = "",
     source: str = "",
+    driver: str = "",
     options: dict[str, str] | None = None,
 ) -> Records:
     """
@@ -141,6 +150,8 @@ def read_records(
         Of the attributes, where the format leaves it open.
     source : str, default ""
         Name of the file in issues.
+    driver : str, default ""
+        The only driver that may open it; any where empty.
     options : dict of str to str, optional
         Open options of the driver.
 
@@ -163,6 +174,8 @@ def read_records(
         kwargs["layer"] = layer
     if encoding:
         kwargs["encoding"] = encoding
+    if driver:
+        kwargs["enabled_drivers"] = [driver]
     try:
         with fiona.open(path, **kwargs) as collection:
             total = len(collection)
@@ -185,6 +198,84 @@ def read_records(
     except FionaError as error:
         raise OSError(str(error)) from error
     return collector.found
+
+
+def pack_records(records: Records) -> tuple[dict[str, Any], pa.Table]:
+    """
+    Lay records out for another process.
+
+    Parameters
+    ----------
+    records : Records
+        As :func:`read_records` gives.
+
+    Returns
+    -------
+    about : dict
+        JSON values: names, counts, CRS, issues.
+    table : pyarrow.Table
+        Geometry as WKB, row numbers, and the columns by position.
+    """
+    import pyarrow as pa
+
+    texts = []
+    arrays = {
+        "geometry": pa.array(shapely.to_wkb(_as_array(records.geometries)).tolist(), type=pa.large_binary()),
+        "row": pa.array(records.rows, type=pa.int64()),
+    }
+    for k, values in enumerate(records.columns.values()):
+        try:
+            arrays[str(k)] = pa.array(values)
+        except (pa.ArrowException, UnicodeError, OverflowError):
+            # Values of several kinds in one column, or text that is none.
+            texts.append(k)
+            arrays[str(k)] = pa.array([json.dumps(value, default=str) for value in values])
+    about = {
+        "names": list(records.columns),
+        "texts": texts,
+        "rows_in": records.rows_in,
+        "crs": records.crs,
+        "issues": [asdict(issue) for issue in records.issues],
+    }
+    return about, pa.table(arrays)
+
+
+def unpack_records(about: dict[str, Any], table: pa.Table) -> Records:
+    """
+    Make records of what another process laid out.
+
+    Parameters
+    ----------
+    about : dict
+        As :func:`pack_records` gives.
+    table : pyarrow.Table
+        As :func:`pack_records` gives.
+
+    Returns
+    -------
+    Records
+        The same.
+
+    Raises
+    ------
+    shapely.errors.ShapelyError
+        If a geometry is damaged.
+    """
+    with np.errstate(invalid="ignore"):
+        drawn = shapely.from_wkb(_as_array(table["geometry"].to_pylist())).tolist()
+    columns = {name: table[str(k)].to_pylist() for k, name in enumerate(about["names"])}
+    for k in about["texts"]:
+        name = about["names"][k]
+        columns[name] = [json.loads(text) for text in columns[name]]
+    issues = [Issue(**issue) for issue in about["issues"]]
+    return Records(columns, drawn, table["row"].to_pylist(), about["rows_in"], about["crs"], issues=issues)
+
+
+def _as_array(values: list[Any]) -> Any:
+    # Filled and not converted: numpy takes one geometry for a sequence.
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
 
 
 def _draw(geometry: Any) -> Any:
@@ -233,15 +324,15 @@ def _rings(geometry: Any) -> Iterator[Any]:
             yield from polygon
 
 
-def _gap(geometry: Any) -> str:
-    """Distance between the ends of the first open ring, with its place; empty where all are closed."""
+def _gap(geometry: Any) -> tuple[str, str] | None:
+    """Distance between the ends of the first open ring, and its first point; None where all are closed."""
     if geometry is None or geometry.get("type") not in _RINGED:
-        return ""
+        return None
     for ring in _rings(geometry):
         if len(ring) and tuple(ring[0]) != tuple(ring[-1]):
             first, last = ring[0], ring[-1]
-            return f"{math.dist(first[:2], last[:2]):.6g} ({first[0]}, {first[1]})"
-    return ""
+            return f"{math.dist(first[:2], last[:2]):.6g}", f"({first[0]}, {first[1]})"
+    return None
 
 
 def _reason(geometry: Any, error: Exception) -> str:

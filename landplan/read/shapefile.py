@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landplan.issues import Issue
-from landplan.read.encoding import Decision, decide_encoding, decode_cell
+from landplan.read.encoding import ASCII_SAFE, Decision, decide_encoding, decode_cell
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Attributes", "check_shapefile", "list_set", "read_attributes"]
+__all__ = ["Attributes", "check_shapefile", "list_set", "read_attributes", "rebuild_index"]
 
 _SUFFIXES = (".cpg", ".dbf", ".prj", ".shp", ".shx")
 _HEADER = 100
@@ -120,14 +120,19 @@ def check_shapefile(shp: Path, source: str) -> list[Issue]:
         Missing, cut or foreign members; empty where the set is whole.
     """
     parts = list_set(shp)
-    missing = [suffix for suffix in (".shx", ".dbf") if suffix not in parts]
-    missing += [suffix for suffix in (".shx", ".dbf") if suffix in parts and not parts[suffix].stat().st_size]
-    if missing:
+    missing = [
+        suffix for suffix in (".shx", ".dbf") if suffix not in parts or not parts[suffix].stat().st_size
+    ]
+    index = rebuild_index(shp) if missing == [".shx"] else None
+    if missing and index is None:
         return [Issue("FILE.INCOMPLETE_SET", source=source, value=" ".join(missing))]
     if any(part.is_symlink() for part in parts.values()):
         return [Issue("SEC.LINK", source=source, value=shp.name)]
     issues = []
-    for suffix in (".shp", ".shx"):
+    if index is not None:
+        count = (len(index) - _HEADER) // 8
+        issues.append(Issue("FILE.INDEX_REBUILT", source=source, value=count))
+    for suffix in (".shp",) if index is not None else (".shp", ".shx"):
         size = parts[suffix].stat().st_size
         declared = _declared_size(parts[suffix])
         if size < max(declared, _HEADER):
@@ -145,12 +150,47 @@ def check_shapefile(shp: Path, source: str) -> list[Issue]:
         issues.append(Issue("FILE.TRAILING", source=source, value=f".dbf {dbf_size} / {declared} B"))
     if any(issue.code == "FILE.TRUNCATED" for issue in issues):
         return issues
-    shapes, is_foreign = _check_index(parts[".shp"], parts[".shx"])
+    shapes, is_foreign = (
+        _check_index(parts[".shp"], parts[".shx"])
+        if index is None
+        else ((len(index) - _HEADER) // 8, False)
+    )
     if is_foreign:
         issues.append(Issue("FILE.MISMATCH", source=source, value=".shp / .shx"))
     elif shapes != header.rows:
         issues.append(Issue("FILE.MISMATCH", source=source, value=f".shp {shapes}, .dbf {header.rows}"))
     return issues
+
+
+def rebuild_index(shp: Path) -> bytes | None:
+    """
+    Make the ``.shx`` of a ``.shp`` that came without one, by walking from record to record.
+
+    Parameters
+    ----------
+    shp : Path
+        The ``.shp``.
+
+    Returns
+    -------
+    bytes or None
+        Content of the ``.shx``; None where the records do not follow one another to the declared end.
+    """
+    body = shp.read_bytes()
+    end = 2 * int.from_bytes(body[24:28], "big")
+    if len(body) < _HEADER or end > len(body):
+        return None
+    entries = bytearray()
+    at, number = _HEADER, 0
+    while at < end:
+        number += 1
+        length = int.from_bytes(body[at + 4 : at + 8], "big")
+        if int.from_bytes(body[at : at + 4], "big") not in (number, number - 1) or at + 8 + 2 * length > end:
+            return None
+        entries += (at // 2).to_bytes(4, "big") + length.to_bytes(4, "big")
+        at += 8 + 2 * length
+    words = (_HEADER + len(entries)) // 2
+    return body[:24] + words.to_bytes(4, "big") + body[28:_HEADER] + bytes(entries)
 
 
 def read_attributes(
@@ -180,7 +220,6 @@ def read_attributes(
     header = _read_header(parts[".dbf"])
     if header is None:
         return Attributes({}, np.zeros(0, bool), Decision("", ""), [])
-    body = parts[".dbf"].read_bytes()[header.start : header.start + header.rows * header.length]
     dtype = np.dtype(
         {
             "names": ["flag", *(f"f{i}" for i in range(len(header.columns)))],
@@ -189,12 +228,13 @@ def read_attributes(
             "itemsize": header.length,
         }
     )
-    table = np.frombuffer(body, dtype=dtype)
-    raw = {
-        i: [cell.strip(b" \x00") for cell in table[f"f{i}"].tolist()] for i, _ in enumerate(header.columns)
-    }
-    texts = {cell for i, c in enumerate(header.columns) if c.kind == "C" for cell in raw[i]}
-    texts.update(c.name for c in header.columns)
+    table = np.fromfile(parts[".dbf"], dtype=dtype, count=header.rows, offset=header.start)
+    cells = [_trimmed(table[f"f{i}"]).tolist() for i in range(len(header.columns))]
+    # Each distinct text is looked at once; a column of a million rows often holds ten of them.
+    distinct = {i: list(dict.fromkeys(cells[i])) for i, c in enumerate(header.columns) if c.kind == "C"}
+    texts = {c.name for c in header.columns}
+    for known in distinct.values():
+        texts.update(cell.strip(b" \x00") for cell in known if not cell.isascii())
     declared = _LANGUAGES.get(header.language, "")
     if ".cpg" in parts:
         declared = parts[".cpg"].read_text("ascii", errors="replace").strip("\ufeff\x00 \r\n\t") or declared
@@ -204,19 +244,51 @@ def read_attributes(
     for i, column in enumerate(header.columns):
         name = _free_name(decode_cell(column.name, decision.encoding)[0] or f"field_{i + 1}", columns)
         if column.kind != "C":
-            columns[name] = [_value(cell, column) for cell in raw[i]]
+            columns[name] = _values(cells[i], column)
             continue
-        seen: dict[bytes, tuple[str, str]] = {}
-        cells: list[str | None] = []
-        for row, cell in enumerate(raw[i], 1):
-            if cell not in seen:
-                seen[cell] = decode_cell(cell, decision.encoding)
-            text, fault = seen[cell]
-            cells.append(text or None)
-            if fault:
-                issues.append(Issue(fault, source=source, row=row, field=name, value=text))
-        columns[name] = cells
+        read, faults = _decode(distinct[i], decision.encoding)
+        columns[name] = list(map(read.__getitem__, cells[i]))
+        if faults:
+            issues += [
+                Issue(faults[cell], source=source, row=row, field=name, value=read[cell] or "")
+                for row, cell in enumerate(cells[i], 1)
+                if cell in faults
+            ]
     return Attributes(columns, table["flag"] == b"*", decision, issues)
+
+
+def _trimmed(column: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
+    """A column of cells without the padding that all of them share."""
+    cells = np.ascontiguousarray(column)
+    if not cells.size or not cells.itemsize:
+        return cells
+    matrix = cells.view(np.uint8).reshape(cells.size, cells.itemsize)
+    # Written from the left, most fields are blank behind the first third: looked at from the right, in steps.
+    width = cells.itemsize
+    while width > 1 and not ((matrix[:, width - 1] != 0x20) & (matrix[:, width - 1] != 0)).any():
+        width -= 1
+    return cells if width == cells.itemsize else cells.astype(f"S{width}")
+
+
+def _decode(cells: list[bytes], encoding: str) -> tuple[dict[bytes, str | None], dict[bytes, str]]:
+    """The text of every cell, None where it is blank, and the codes of those where something was lost."""
+    stripped = [cell.strip(b" \x00") for cell in cells]
+    if encoding in ASCII_SAFE:
+        # All at once: a character cut at the end of a cell meets the line feed and is found out.
+        try:
+            texts = b"\n".join(stripped).decode(encoding).split("\n")
+        except UnicodeDecodeError:
+            texts = []
+        if len(texts) == len(cells):
+            return {cell: text.strip() or None for cell, text in zip(cells, texts, strict=True)}, {}
+    read: dict[bytes, str | None] = {}
+    faults: dict[bytes, str] = {}
+    for cell, bare in zip(cells, stripped, strict=True):
+        text, fault = decode_cell(bare, encoding)
+        read[cell] = text or None
+        if fault:
+            faults[cell] = fault
+    return read, faults
 
 
 def _declared_size(path: Path) -> int:
@@ -277,6 +349,21 @@ def _free_name(name: str, taken: dict[str, list[Any]]) -> str:
     while free in taken:
         free, k = f"{name}_{k}", k + 1
     return free
+
+
+def _values(cells: list[bytes], column: _Column) -> list[Any]:
+    """The values of a column that is not text."""
+    if column.kind == "F" or (column.kind == "N" and column.decimals):
+        try:
+            return list(map(float, cells))
+        except ValueError:
+            pass  # blank or overflown somewhere: told apart cell by cell below
+    elif column.kind == "N":
+        texts = b"\n".join(cells).decode("latin-1").split("\n")
+        if len(texts) == len(cells):
+            return [text.strip(" \x00").strip() or None for text in texts]
+    known = {cell: _value(cell.strip(b" \x00"), column) for cell in dict.fromkeys(cells)}
+    return list(map(known.__getitem__, cells))
 
 
 def _value(cell: bytes, column: _Column) -> Any:

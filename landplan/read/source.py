@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from landplan.errors import CRSError, DataError, Fault, ReadError, SchemaError
 from landplan.issues import Issue, codes
-from landplan.read.door import NOT_YET, TABLES, VECTORS, open_door
+from landplan.read.door import ARCHIVES, POINTS, TABLES, VECTORS, Door, open_door
 from landplan.read.raw import Raw
 from landplan.read.vector import measure_total, read_vector
 from landplan.schema import Canonical, canonicalise
@@ -43,12 +43,18 @@ class Read:
         Rows in, imported and rejected, CRS, encoding, hash.
     canonical : Canonical
         Which header became what.
+    layer : str, default ""
+        Layer or sheet that was read.
+    letters : dict of str to str
+        Column letter of every header of a spreadsheet; empty otherwise.
     """
 
     frame: DataFrame | GeoDataFrame
     issues: list[Issue]
     source: Source
     canonical: Canonical = field(default_factory=lambda: Canonical(pd.DataFrame()))
+    layer: str = ""
+    letters: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_rejected(self) -> bool:
@@ -129,14 +135,46 @@ def read_source(
         from landplan.read.tables import read_sheet
 
         return read_sheet(path, sheet=sheet, encoding=encoding, encoding_how=encoding_how, headers=headers)
-    if door.is_open and door.kind not in VECTORS:
-        code = "TXT.NOT_YET" if door.kind in NOT_YET else "FILE.TYPE"
-        source = Source("", door.name, door.sha256)
-        return Raw(
-            pd.DataFrame(), source, issues=[*door.issues, Issue(code, source=door.name, value=door.path.name)]
+    if door.is_open and door.kind in ARCHIVES:
+        return _read_packed(
+            door,
+            layer=layer,
+            sheet=sheet,
+            crs=crs,
+            encoding=encoding,
+            crs_how=crs_how,
+            encoding_how=encoding_how,
+            headers=headers,
         )
+    if door.is_open and door.kind in POINTS:
+        from landplan.read.points import read_points
+
+        return read_points(door, crs=crs, encoding=encoding, crs_how=crs_how, encoding_how=encoding_how)
+    if door.is_open and door.kind not in VECTORS:
+        source = Source("", door.name, door.sha256)
+        wrong = Issue("FILE.TYPE", source=door.name, value=door.path.name)
+        return Raw(pd.DataFrame(), source, issues=[*door.issues, wrong])
     return read_vector(
         path, layer=layer, crs=crs, encoding=encoding, crs_how=crs_how, encoding_how=encoding_how
+    )
+
+
+def _read_packed(door: Door, *, layer: str | None, **options: Any) -> Raw:
+    """The one source of an archive, under the name of the archive."""
+    from landplan.read.archive import unpacked
+
+    with unpacked(door, layer) as inside:
+        notes = [*door.issues, *inside.issues]
+        if inside.path is None:
+            return Raw(pd.DataFrame(), Source("", door.name, door.sha256), issues=notes)
+        names = {inside.member, inside.member.rsplit("/", 1)[-1], inside.path.stem}
+        raw = read_source(inside.path, layer=None if layer in names else layer, **options)
+        unpacked_name, shown = str(inside.path), f"{door.name}/{inside.member}"
+    issues = [
+        replace(issue, source=shown if issue.source == unpacked_name else issue.source) for issue in raw.issues
+    ]
+    return replace(
+        raw, source=replace(raw.source, path=door.name, sha256=door.sha256), issues=[*notes, *issues]
     )
 
 
@@ -277,7 +315,7 @@ def as_table(raw: Raw, table: str, *, profile: Profile | None = None, role: str 
         issues = [_named(issue, by_row) for issue in issues]
     elif table == "parcels":
         result.index = pd.Index([], dtype="str", name="parcel_id")
-    return Read(result, issues, source, canonical)
+    return Read(result, issues, source, canonical, raw.layer, dict(raw.letters))
 
 
 def faults_of(issues: Sequence[Issue]) -> list[Fault]:

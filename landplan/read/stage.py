@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,9 @@ import pyproj
 from landplan.issues import Issue
 from landplan.read.door import Door
 from landplan.read.encoding import Decision, decide_encoding
-from landplan.read.geojson import is_geojson
+from landplan.read.geojson import is_geojson, parse_json
+from landplan.read.shapefile import rebuild_index
+from landplan.read.workers import Reader
 
 __all__ = ["Stage", "staged"]
 
@@ -41,12 +42,15 @@ class Stage:
         GeoJSON, parsed; None for other formats.
     fault : Issue or None
         Why it must not be opened.
+    reader : Reader
+        Who opens it; never this process.
     """
 
     path: Path
     decision: Decision
     content: Any = None
     fault: Issue | None = None
+    reader: Reader = field(default_factory=lambda: Reader("vector"))
 
 
 @contextmanager
@@ -55,7 +59,7 @@ def staged(door: Door) -> Iterator[Stage]:
     Give GDAL's path to a source for as long as it is needed.
 
     A name is cut at a semicolon; GeoJSON in GBK gives text of question marks; a .prj of garbage costs the
-    whole shapefile; a GeoPackage in WAL mode gets files beside it.
+    whole shapefile, and so does a missing .shx; a GeoPackage in WAL mode gets files beside it.
 
     Parameters
     ----------
@@ -76,7 +80,8 @@ def staged(door: Door) -> Iterator[Stage]:
             yield Stage(door.path, decision, fault=fault)
             return
     files = [file for file in door.files if file.suffix.lower() != ".prj" or _is_wkt(file)]
-    is_plain = len(files) == len(door.files) and not _STRANGE_NAME.search(str(door.path))
+    needs_index = any(issue.code == "FILE.INDEX_REBUILT" for issue in door.issues)
+    is_plain = not needs_index and len(files) == len(door.files) and not _STRANGE_NAME.search(str(door.path))
     if text is None and is_plain and not any(issue.code == "FILE.WAL" for issue in door.issues):
         yield Stage(door.path, decision, content)
         return
@@ -91,6 +96,8 @@ def staged(door: Door) -> Iterator[Stage]:
                 copy.write_bytes(text)
             else:
                 shutil.copyfile(file, copy)
+        if needs_index:
+            place.with_name(place.name + ".shx").write_bytes(rebuild_index(door.path) or b"")
         yield Stage(place.with_name(place.name + door.path.suffix.lower()), decision, content)
 
 
@@ -116,7 +123,7 @@ def _parse(door: Door) -> tuple[bytes | None, Decision, Any, Issue | None]:
         written = body.decode(decision.encoding, errors="replace")
         text = written.encode()
     try:
-        content = json.loads(written)
+        content = parse_json(written)
     except (ValueError, RecursionError) as error:
         return refuse("FILE.UNREADABLE", str(error)[:160])
     # GDAL runs such a text as a command that opens other files, wherever the words stand.

@@ -30,7 +30,8 @@ _FIRST = (
 )  # fmt: skip
 _UNLISTED = ("zone_code", "supply_class", "supply_reason_en")
 _ISSUES = (
-    "code", "severity", "is_blocking", "parcel_id", "message_zh", "field", "issue_value", "mend_zh", "party",
+    "code", "severity", "is_blocking", "parcel_id", "message_zh", "field", "issue_value", "issue_limit",
+    "suggestion", "mend_zh", "party",
     "source", "layer", "row", "cell",
 )  # fmt: skip
 _STATUS = {"fail": 0, "unknown": 1, "refer": 2, "exempt": 3, "pass": 4}
@@ -87,7 +88,7 @@ def write_workbook(assessment: Assessment, path: Path) -> Path:
         # The day judged for, not the clock: the same judgement gives the same bytes.
         moment = datetime.combine(told.as_of, datetime.min.time())
         book.set_properties(
-            {"title": f"{told.project} 评价结果", "author": f"landplan {told.version}", "created": moment}
+            {"title": f"{told.project} 评定结果", "author": f"landplan {told.version}", "created": moment}
         )
         for name, fill in _SHEETS.items():
             page = Page(book, name, _footer(assessment))
@@ -135,7 +136,7 @@ def _footer(assessment: Assessment) -> str:
     told = assessment.provenance
     books = "、".join(book.name for book in told.books)
     sample = "示例数据，不作依据  " if told.is_sample else ""
-    return f"{sample}{told.project}  评价日 {told.as_of.isoformat()}  规则集 {books}  landplan {told.version}"
+    return f"{sample}{told.project}  评定日 {told.as_of.isoformat()}  规则集 {books}  landplan {told.version}"
 
 
 def _titles(assessment: Assessment) -> dict[str, str]:
@@ -173,13 +174,13 @@ def _summary(page: Page, assessment: Assessment) -> None:
     page.sheet.fit_to_pages(1, 0)
     counts = told.counts
     facts = [
-        f"评价日：{told.as_of.isoformat()}    地块：读入 {counts.get('in', len(assessment.parcels))}，"
-        f"评价 {counts.get('out', len(assessment.parcels))}，剔除 {counts.get('dropped', 0)}（见“问题清单”）",
+        f"评定日：{told.as_of.isoformat()}    地块：读入 {counts.get('in', len(assessment.parcels))}，"
+        f"评定 {counts.get('out', len(assessment.parcels))}，剔除 {counts.get('dropped', 0)}（见“问题清单”）",
         "landplan "
         + "，".join([told.version, *(f"{name} {version}" for name, version in told.libraries.items())]),
         _AREA_NOTE,
     ]
-    page.title(f"{told.project} 地块评价结果", facts, span=10, is_sample=told.is_sample)
+    page.title(f"{told.project} 地块评定结果", facts, span=10, is_sample=told.is_sample)
     _section(page, "一、按开发区")
     zones = count_by_zone(assessment)
     named = [

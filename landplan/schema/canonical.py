@@ -15,12 +15,14 @@ import pandas as pd
 from landplan.errors import UnitError
 from landplan.issues import Issue
 from landplan.schema.dictionary import Column, column, dictionary
+from landplan.schema.suggest import suggest_day, suggest_id, suggest_number, suggest_word, wanted
 from landplan.units import convert, find_unit, split_header
 from landplan.values import Number, parse_day, parse_number
 
 __all__ = ["Canonical", "canonicalise", "match_header"]
 
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d{2}")
+_A_DAY = "年-月-日，如 2024-06-01"
 _TRUE = {"是", "有", "true", "1", "yes", "y", "√"}
 _FALSE = {"否", "无", "false", "0", "no", "n", "×"}
 
@@ -105,6 +107,31 @@ def match_header(header: str, table: str) -> tuple[str, str | None] | None:
     return None
 
 
+class _Cells:
+    """Each distinct cell of a column once, and where it stands: a million rows repeat few spellings."""
+
+    def __init__(self, column_cells: list[Any]) -> None:
+        seen: dict[tuple[type, Any], int] = {}
+        self.values: list[Any] = []
+        self.where = np.empty(len(column_cells), dtype=np.intp)
+        for position, cell in enumerate(column_cells):
+            key = (type(cell), cell if isinstance(cell, Hashable) and cell == cell else None)  # noqa: PLR0124 - NaN
+            at = seen.get(key)
+            if at is None:
+                at = seen[key] = len(self.values)
+                self.values.append(cell)
+            self.where[position] = at
+        self._order: Any = None
+
+    def positions(self, at: int) -> list[int]:
+        """Rows of one distinct cell; sorted once, because a hundred thousand faults may all be spelt differently."""
+        if self._order is None:
+            self._order = np.argsort(self.where, kind="stable")
+            self._starts = np.searchsorted(self.where[self._order], np.arange(len(self.values) + 1))
+        rows: list[int] = self._order[self._starts[at] : self._starts[at + 1]].tolist()
+        return rows
+
+
 class _Reader:
     """Reads the columns of one raw table; gathers issues as it goes."""
 
@@ -116,27 +143,20 @@ class _Reader:
         self.missing = {_fold(word) for word in missing}
         self.issues: list[Issue] = []
 
-    def report(self, code: str, header: Hashable, position: int | None, value: object) -> None:
+    def report(
+        self, code: str, header: Hashable, position: int | None, value: object, limit: str = "", suggestion: str = ""
+    ) -> None:
         row = None if position is None else int(self.rows[position])
         letter = self.letters.get(str(header), "")
         cell = f"{letter}{row}" if letter and row is not None else letter
         self.issues.append(
-            Issue(code, source=self.source, layer=self.layer, row=row, cell=cell, field=str(header), value=value)
+            Issue(code, self.source, self.layer, row, cell, "", str(header), value, limit, suggestion)
         )
 
-    def unique(self, header: Hashable) -> tuple[list[Any], np.ndarray[Any, np.dtype[np.intp]]]:
-        """Each distinct cell once, and where it stands: a million rows repeat few spellings."""
-        seen: dict[tuple[type, Any], int] = {}
-        cells: list[Any] = []
-        where = np.empty(len(self.raw), dtype=np.intp)
-        for position, cell in enumerate(self.raw[header].tolist()):
-            key = (type(cell), cell if isinstance(cell, Hashable) and cell == cell else None)  # noqa: PLR0124 - NaN
-            at = seen.get(key)
-            if at is None:
-                at = seen[key] = len(cells)
-                cells.append(cell)
-            where[position] = at
-        return cells, where
+    def report_all(self, code: str, header: Hashable, cells: _Cells, at: int, limit: str = "", suggestion: str = "") -> None:
+        """Name every record in which one faulty cell stands."""
+        for position in cells.positions(at):
+            self.report(code, header, position, cells.values[at], limit, suggestion)
 
     def is_missing(self, cell: object) -> bool:
         if cell is None or (isinstance(cell, float) and np.isnan(cell)) or cell is pd.NaT or cell is pd.NA:
@@ -144,65 +164,66 @@ class _Reader:
         text = _fold(str(cell))
         return text == "" or text in self.missing
 
-    def text(self, header: Hashable, is_code: bool) -> pd.Series[Any]:
-        cells, where = self.unique(header)
+    def text(self, header: Hashable, declared: Column) -> pd.Series[Any]:
+        cells = _Cells(self.raw[header].tolist())
         read: list[Any] = []
-        for at, cell in enumerate(cells):
+        for at, cell in enumerate(cells.values):
             if self.is_missing(cell):
                 read.append(np.nan)
                 continue
             if isinstance(cell, float) and cell.is_integer():
-                cell = int(cell)
+                cell = cells.values[at] = int(cell)
+            is_code = declared.kind == "code"
             if is_code and (abs(cell) >= 10**15 if isinstance(cell, int) else _SCIENTIFIC.fullmatch(str(cell).strip())):
-                for position in np.flatnonzero(where == at):
-                    self.report("ATTR.PRECISION", header, int(position), cell)
+                self.report_all("ATTR.PRECISION", header, cells, at, "文本格式；数值格式只保 15 位")
+            elif is_code and (plain := suggest_id(str(cell))):
+                self.report_all("ATTR.CODE_SPELLING", header, cells, at, "", plain)
             read.append(str(cell).strip())
-        return pd.Series(read, dtype="object").iloc[where].reset_index(drop=True).astype("str")
+        return pd.Series(read, dtype="object").iloc[cells.where].reset_index(drop=True).astype("str")
 
     def day(self, header: Hashable) -> pd.Series[Any]:
-        cells, where = self.unique(header)
+        cells = _Cells(self.raw[header].tolist())
         read: list[Any] = []
-        for at, cell in enumerate(cells):
+        for at, cell in enumerate(cells.values):
             parsed = None if self.is_missing(cell) else parse_day(cell)
             read.append(pd.NaT if parsed is None or parsed.value is None else pd.Timestamp(parsed.value))
             if parsed is None or parsed.is_missing:
                 continue
             code = "ATTR.DATE" if parsed.is_fault else "ATTR.DATE_PRECISION" if parsed.precision != "day" else ""
             if code:
-                for position in np.flatnonzero(where == at):
-                    self.report(code, header, int(position), cell)
+                asked, sure = suggest_day(cell)
+                self.report_all(code, header, cells, at, asked or _A_DAY, sure)
         days = pd.Series(read, dtype="datetime64[ns]") if read else pd.Series([], dtype="datetime64[ns]")
-        return days.iloc[where].reset_index(drop=True).astype("datetime64[s]")
+        return days.iloc[cells.where].reset_index(drop=True).astype("datetime64[s]")
 
     def category(self, header: Hashable, declared: Column) -> pd.Series[Any]:
         words = {_fold(w): code for code, words in declared.values.items() for w in (code, *words)}
-        return self._worded(header, words).astype("str")
+        return self._worded(header, words, wanted(declared)).astype("str")
 
     def flag(self, header: Hashable) -> pd.Series[Any]:
         words: dict[str, Any] = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
-        return self._worded(header, words, absent=None).astype("boolean")
+        return self._worded(header, words, "是、否", absent=None).astype("boolean")
 
-    def _worded(self, header: Hashable, words: Mapping[str, Any], absent: Any = np.nan) -> pd.Series[Any]:
-        cells, where = self.unique(header)
+    def _worded(self, header: Hashable, words: Mapping[str, Any], limit: str, absent: Any = np.nan) -> pd.Series[Any]:
+        cells = _Cells(self.raw[header].tolist())
         read: list[Any] = []
-        for at, cell in enumerate(cells):
+        for at, cell in enumerate(cells.values):
             value = absent if self.is_missing(cell) else words.get(_fold(str(cell)), absent)
             read.append(value)
             if value is absent and not self.is_missing(cell):
-                for position in np.flatnonzero(where == at):
-                    self.report("ATTR.CATEGORY", header, int(position), cell)
-        return pd.Series(read, dtype="object").iloc[where].reset_index(drop=True)
+                self.report_all("ATTR.CATEGORY", header, cells, at, limit, suggest_word(cell, words))
+        return pd.Series(read, dtype="object").iloc[cells.where].reset_index(drop=True)
 
     def number(self, header: Hashable, declared: Column, unit: str | None) -> tuple[pd.Series[Any], pd.Series[Any], bool]:
         """Values for the column, values for its sibling, and whether numbers without any unit were met."""
         count = len(self.raw)
         if not count:
             return pd.Series([], dtype="float64"), pd.Series([], dtype="float64"), False
-        cells, where = self.unique(header)
-        own = np.full(len(cells), np.nan)
-        other = np.full(len(cells), np.nan)
+        cells = _Cells(self.raw[header].tolist())
+        own = np.full(len(cells.values), np.nan)
+        other = np.full(len(cells.values), np.nan)
         unitless = False
-        for at, cell in enumerate(cells):
+        for at, cell in enumerate(cells.values):
             parsed = Number(np.nan, None, None, None, False, True, False) if self.is_missing(cell) else parse_number(cell)
             if parsed.is_missing:
                 continue
@@ -221,9 +242,9 @@ class _Reader:
                     if placed and parsed.is_approximate:
                         code = "ATTR.APPROXIMATE"
             if code:
-                for position in np.flatnonzero(where == at):
-                    self.report(code, header, int(position), cell)
-        return pd.Series(own[where]), pd.Series(other[where]), unitless
+                sure = suggest_number(cell) if code == "ATTR.NUMBER" and parsed.is_fault else ""
+                self.report_all(code, header, cells, at, wanted(declared, unit), sure)
+        return pd.Series(own[cells.where]), pd.Series(other[cells.where]), unitless
 
     @staticmethod
     def _in_unit(parsed: Number, declared: Column, unit: str | None) -> tuple[float, float, bool]:
@@ -328,7 +349,7 @@ def canonicalise(
         declared = column(name)
         result.recognised[title] = name
         if declared.kind in ("text", "code"):
-            result.frame[name] = reader.text(header, declared.kind == "code")
+            result.frame[name] = reader.text(header, declared)
         elif declared.kind == "day":
             result.frame[name] = reader.day(header)
         elif declared.kind == "category":
@@ -346,7 +367,7 @@ def canonicalise(
             own, other, unitless = reader.number(header, declared, unit)
             if unitless:
                 result.unitless.append(title)
-                reader.report("ATTR.NO_UNIT", header, None, title)
+                reader.report("ATTR.NO_UNIT", header, None, title, f"如 {declared.header()}")
             if declared.is_quantity and unit:
                 result.units[name] = unit
             result.frame[name] = own.astype("Int64") if declared.kind == "integer" else own

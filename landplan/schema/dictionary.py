@@ -47,6 +47,8 @@ class Column:
         The column that holds the other bound.
     values : dict of str to tuple of str
         Codes of a category with the words for them, the label first.
+    allowed : str
+        What values may be, in the canonical unit: ``0..1``, ``>0``, ``>=0``, or a pattern that codes match whole.
     audience : str
         ``public`` or ``planner``.
     made_by : str
@@ -68,6 +70,7 @@ class Column:
     bound: str
     sibling: str
     values: dict[str, tuple[str, ...]]
+    allowed: str
     audience: str
     made_by: str
     meaning: str
