@@ -1,10 +1,13 @@
 # Two commands do all the set-up: `make demo` runs the main job on the sample, `make test` passes all tests.
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first Python that runs, is 3.11 to 3.13 and can make an environment.
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' >/dev/null 2>&1 \
+	&& echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test lint types unit notebooks sample clean
+.PHONY: demo test lint types unit bench fuzz sample clean fuzz
 
 demo: $(VENV)/.user
 	$(BIN)/landplan demo demo
@@ -23,12 +26,25 @@ types: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
+# Ten thousand damaged files: data or issues, never a crash, a hang or a gigabyte.
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz.run 10000
+
+# Speed is measured, not asserted: each prints its ratios against a peer in the same run.
+bench: $(VENV)/.dev
+	@for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+# Ten thousand damaged files across all kinds: no crash, no hang, always data or issues.
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz.run 10000
+
 # The sample is written by landplan itself; a test holds the committed files equal to what this writes.
 sample: $(VENV)/.user
 	rm -rf gis_data/sample
 	$(BIN)/python -c "from pathlib import Path; from landplan.demo import write_sample; write_sample(Path('gis_data/sample'))"
 
 $(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "landplan needs Python 3.11, 3.12 or 3.13 with venv / 需要 Python 3.11 至 3.13（含 venv）"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.user: pyproject.toml | $(VENV)/bin/python

@@ -24,14 +24,18 @@ Read downwards, floor 0 first; a module imports only from floors below::
     supply     stock and incremental lists that close
     ---------- the order of work
     project    landplan.toml
+    inputs     everything one assessment judges, already read
     gather     the files a project names -> inputs
-    pipeline   assess(): the steps as a list
+    steps      the parcel steps, and the seam an engine fits
+    pipeline   assess(): the steps as a list, run in order
     ---------- doors out
     store      save and load an assessment as a GeoPackage
     reports    the Excel workbook
     maps       one offline page per view
     console    tables for the terminal
+    returns    the sender's own material back, with its faults marked
     ----------
+    batch      a folder of counties, one after the other, whatever happens to one
     demo, doctor, cli
 """
 
@@ -43,17 +47,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from landplan.crs import measure_areas
     from landplan.errors import LandplanError
-    from landplan.gather import Inputs, Layer
+    from landplan.inputs import Inputs, Layer
     from landplan.issues import Issue
     from landplan.maps import draw_map
     from landplan.overlay import find_pieces, measure_overlaps
-    from landplan.pipeline import Local, assess
+    from landplan.pipeline import assess
     from landplan.project import Project, load_project
     from landplan.read import inspect_files, read_source, read_table
     from landplan.repair import repair_parcels
     from landplan.reports import write_workbook
     from landplan.rules import evaluate_rules, lint_rulebook, load_rulebook, show_rules
     from landplan.schema import display
+    from landplan.steps import Local
     from landplan.store import load_assessment, save_assessment
     from landplan.supply import balance_supply, list_supply
     from landplan.tables import Assessment, issue_table
@@ -83,9 +88,9 @@ _HOMES = {
     "balance_supply": "supply",
     "Project": "project",
     "load_project": "project",
-    "Inputs": "gather",
-    "Layer": "gather",
-    "Local": "pipeline",
+    "Inputs": "inputs",
+    "Layer": "inputs",
+    "Local": "steps",
     "assess": "pipeline",
     "save_assessment": "store",
     "load_assessment": "store",
@@ -93,7 +98,7 @@ _HOMES = {
     "draw_map": "maps",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0604 - in pipeline order, written once
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

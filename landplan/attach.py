@@ -11,13 +11,22 @@ import pandas as pd
 
 from landplan.issues import Issue
 from landplan.schema import column, dictionary
+from landplan.schema.suggest import suggest_known
 from landplan.units import RESOLUTION
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
     from pandas import DataFrame
 
-__all__ = ["attach_events", "attach_indicators", "attach_ledger", "attach_zones", "gather_indicators", "name_items", "zones_on"]
+__all__ = [
+    "attach_events",
+    "attach_indicators",
+    "attach_ledger",
+    "attach_zones",
+    "gather_indicators",
+    "name_items",
+    "zones_on",
+]
 
 _AGREES = 1e-3  # two documents that round to 0.01 亩 agree within this share
 
@@ -41,7 +50,9 @@ def zones_on(zones: GeoDataFrame, as_of: date) -> GeoDataFrame:
     day = pd.Timestamp(as_of)
     begun = (zones["valid_from"].isna() | (zones["valid_from"] <= day)).to_numpy(dtype=bool)
     open_ended = (zones["valid_to"].isna() | (zones["valid_to"] > day)).to_numpy(dtype=bool)
-    current = zones[begun & open_ended].sort_values(["zone_code", "valid_from"], na_position="first", kind="stable")
+    current = zones[begun & open_ended].sort_values(
+        ["zone_code", "valid_from"], na_position="first", kind="stable"
+    )
     return current.drop_duplicates("zone_code", keep="last")
 
 
@@ -66,7 +77,9 @@ def attach_zones(parcels: DataFrame, pieces: DataFrame, zones: DataFrame) -> tup
     list of Issue
         One per parcel outside every zone.
     """
-    ranked = pieces.sort_values(["parcel_id", "overlap_m2", "feature"], ascending=[True, False, True], kind="stable")
+    ranked = pieces.sort_values(
+        ["parcel_id", "overlap_m2", "feature"], ascending=[True, False, True], kind="stable"
+    )
     best = ranked.groupby("parcel_id")["overlap_m2"].transform("max")
     rivals = ranked[(ranked["overlap_m2"] >= best - RESOLUTION["area"]).to_numpy(dtype=bool)]
     rivals = rivals.sort_values(["parcel_id", "feature"], kind="stable")
@@ -83,7 +96,9 @@ def attach_zones(parcels: DataFrame, pieces: DataFrame, zones: DataFrame) -> tup
         result[name] = result["zone_code"].map(known).astype("str")
     share = chosen["overlap_share"].reindex(keys).fillna(0.0).to_numpy(dtype="float64")
     result["zone_share"] = np.where(measured, share, np.nan)
-    result["is_zone_tied"] = pd.array(tied.reindex(keys, fill_value=False).to_numpy(dtype=bool), dtype="boolean")
+    result["is_zone_tied"] = pd.array(
+        tied.reindex(keys, fill_value=False).to_numpy(dtype=bool), dtype="boolean"
+    )
     outside = parcels.index[measured & result["zone_code"].isna().to_numpy(dtype=bool)]
     return result, [Issue("GEOM.OUTSIDE_ZONES", parcel_id=str(pid)) for pid in outside]
 
@@ -110,10 +125,18 @@ def attach_ledger(parcels: DataFrame, ledger: DataFrame, source: str) -> tuple[D
     """
     issues: list[Issue] = []
     first = ledger[~ledger.index.duplicated()]
-    for pid in first.index.difference(parcels.index, sort=False):
+    unmatched = first.index.difference(parcels.index, sort=False)
+    meant = suggest_known(map(str, unmatched), map(str, parcels.index)) if len(unmatched) else {}
+    for pid in unmatched:
         row = first["source_row"].get(pid) if "source_row" in first.columns else None
         issues.append(
-            Issue("ATTR.UNMATCHED", source=source, row=None if row is None or pd.isna(row) else int(row), value=pid)
+            Issue(
+                "ATTR.UNMATCHED",
+                source=source,
+                row=None if row is None or pd.isna(row) else int(row),
+                value=pid,
+                suggestion=meant.get(str(pid), ""),
+            )
         )
     matched = first.reindex(parcels.index)
     result = pd.DataFrame(index=parcels.index)
@@ -131,10 +154,16 @@ def attach_ledger(parcels: DataFrame, ledger: DataFrame, source: str) -> tuple[D
                 differ = both & ((mine - theirs).abs() > _AGREES * mine.abs()).to_numpy(dtype=bool)
         else:
             differ = both & (mine.astype("str") != theirs.astype("str")).to_numpy(dtype=bool)
-        for pid in parcels.index[differ]:
-            issues.append(
-                Issue("ATTR.CONFLICT", source=source, parcel_id=str(pid), field=declared.label(), value=f"{mine[pid]} | {theirs[pid]}")
+        issues.extend(
+            Issue(
+                "ATTR.CONFLICT",
+                source=source,
+                parcel_id=str(pid),
+                field=declared.label(),
+                value=f"{mine[pid]} | {theirs[pid]}",
             )
+            for pid in parcels.index[differ]
+        )
         result[name] = mine.fillna(theirs)
     return result, issues
 
@@ -162,16 +191,22 @@ def gather_indicators(frame: DataFrame, basis: str, source: str) -> DataFrame:
         if not declared.bound or declared.name not in frame.columns:
             continue
         known = frame[frame[declared.name].notna().to_numpy(dtype=bool)]
-        part = pd.DataFrame({"parcel_id": known.index.astype("str"), "value": known[declared.name].to_numpy()})
+        part = pd.DataFrame(
+            {"parcel_id": known.index.astype("str"), "value": known[declared.name].to_numpy()}
+        )
         part["indicator"], part["bound"] = declared.name, declared.bound
         part["source_row"] = known["source_row"].to_numpy() if "source_row" in known.columns else pd.NA
         parts.append(part)
     if not parts:
-        return pd.DataFrame(columns=["parcel_id", "indicator", "basis", "value", "bound", "source", "source_row"])
+        return pd.DataFrame(
+            columns=["parcel_id", "indicator", "basis", "value", "bound", "source", "source_row"]
+        )
     return pd.concat(parts, ignore_index=True).assign(basis=basis, source=source)
 
 
-def attach_indicators(parcels: DataFrame, indicators: DataFrame, as_of: date) -> tuple[DataFrame, list[Issue]]:
+def attach_indicators(
+    parcels: DataFrame, indicators: DataFrame, as_of: date
+) -> tuple[DataFrame, list[Issue]]:
     """
     Lay the indicators in force on the day beside the parcels, one column each.
 
@@ -206,11 +241,15 @@ def attach_indicators(parcels: DataFrame, indicators: DataFrame, as_of: date) ->
         for pid in spread.index[((spread["max"] - spread["min"]) > _AGREES * scale).to_numpy(dtype=bool)]:
             declared = column(str(indicator))
             values = " | ".join(f"{v:g}" for v in latest.loc[latest["parcel_id"] == pid, "value"])
-            issues.append(Issue("ATTR.INDICATOR_CONFLICT", parcel_id=str(pid), field=declared.label(), value=values))
+            issues.append(
+                Issue("ATTR.INDICATOR_CONFLICT", parcel_id=str(pid), field=declared.label(), value=values)
+            )
         name = str(indicator) if basis == "set" else f"{basis}.{indicator}"
         result[name] = first.reindex(parcels.index.astype("str")).to_numpy(dtype="float64")
     order = {name: n for n, name in enumerate(dictionary())}
-    names: list[str] = sorted(map(str, result.columns), key=lambda n: ("." in n, order.get(n.split(".")[-1], 0), n))
+    names: list[str] = sorted(
+        map(str, result.columns), key=lambda n: ("." in n, order.get(n.split(".")[-1], 0), n)
+    )
     result = result[names]
     return result, issues
 
@@ -271,12 +310,29 @@ def attach_events(
     """
     day = pd.Timestamp(as_of)
     issues: list[Issue] = []
-    places = zip(events["source"], events["source_row"], events["parcel_id"], events["item"], events["on"].isna(), strict=True)
+    places = zip(
+        events["source"],
+        events["source_row"],
+        events["parcel_id"],
+        events["item"],
+        events["on"].isna(),
+        strict=True,
+    )
     known = set(parcels.index.astype("str"))
     for source, row, pid, item, undated in places:
-        where: dict[str, Any] = {"source": "" if pd.isna(source) else source, "row": None if pd.isna(row) else int(row)}
+        where: dict[str, Any] = {
+            "source": "" if pd.isna(source) else source,
+            "row": None if pd.isna(row) else int(row),
+        }
         if undated:
-            issues.append(Issue("ATTR.EVENT_UNDATED", parcel_id=str(pid) if pid in known else "", value=f"{pid} {item}", **where))
+            issues.append(
+                Issue(
+                    "ATTR.EVENT_UNDATED",
+                    parcel_id=str(pid) if pid in known else "",
+                    value=f"{pid} {item}",
+                    **where,
+                )
+            )
         elif pid not in known:
             issues.append(Issue("ATTR.UNMATCHED", value=pid, **where))
     begun = (events["on"] <= day).to_numpy(dtype=bool)
@@ -285,12 +341,18 @@ def attach_events(
     keys = parcels.index.astype("str")
     result = pd.DataFrame(index=parcels.index)
     for item in items:
-        latest = current[(current["item"] == item).to_numpy(dtype=bool)].drop_duplicates("parcel_id", keep="last")
+        latest = current[(current["item"] == item).to_numpy(dtype=bool)].drop_duplicates(
+            "parcel_id", keep="last"
+        )
         found = latest.set_index("parcel_id").reindex(keys)
         state = found["state"].to_numpy(dtype=object)
         if item in complete:
             state = np.where(pd.isna(state), "none", state)
         result[f"event_{item}_state"] = pd.Series(state, index=parcels.index, dtype="str")
-        result[f"event_{item}_on"] = pd.Series(found["on"].to_numpy(), index=parcels.index).astype("datetime64[s]")
-        result[f"event_{item}_document"] = pd.Series(found["document"].to_numpy(), index=parcels.index, dtype="str")
+        result[f"event_{item}_on"] = pd.Series(found["on"].to_numpy(), index=parcels.index).astype(
+            "datetime64[s]"
+        )
+        result[f"event_{item}_document"] = pd.Series(
+            found["document"].to_numpy(), index=parcels.index, dtype="str"
+        )
     return result, issues

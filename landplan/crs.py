@@ -15,6 +15,7 @@ import pandas as pd
 import pyproj
 import shapely
 from pyproj.exceptions import CRSError as ProjCRSError
+from pyproj.exceptions import ProjError
 
 from landplan.errors import CRSError, Fault
 
@@ -38,8 +39,8 @@ __all__ = [
 # without parameters pretends to. Beijing 54 and Xian 80 are 50 to 100 m away and are not among them.
 _MODERN = (
     "china 2000", "world geodetic system 1984", "wgs 84", "wgs_1984", "wgs84", "cgcs2000", "cgcs_2000", "taiwan datum 1997",
-    "geocentric datum of korea", "korean geodetic datum 2002", "korea 2000", "international terrestrial reference frame", "itrf", "d_china_2000",
-    "china_2000", "european terrestrial reference system 1989",
+    "geocentric datum of korea", "korean geodetic datum 2002", "korea 2000", "d_china_2000", "china_2000",
+    "international terrestrial reference frame", "itrf", "european terrestrial reference system 1989",
 )  # fmt: skip
 
 _PLAIN, _PREFIXED = 4534, 4513  # EPSG codes of zone 25 without and with the zone prefix in the easting
@@ -109,7 +110,9 @@ def _is_modern(crs: pyproj.CRS) -> bool:
     # A custom CRS without a code still names its datum or its ellipsoid somewhere in these.
     geodetic = crs.geodetic_crs
     names = " ".join(
-        part.name.lower() for part in (crs.datum, geodetic, geodetic.datum if geodetic else None) if part is not None
+        part.name.lower()
+        for part in (crs.datum, geodetic, geodetic.datum if geodetic else None)
+        if part is not None
     )
     return any(known in names for known in _MODERN)
 
@@ -178,7 +181,18 @@ def transform(frame: GeoDataFrame, crs: Any, *, at: str = "") -> GeoDataFrame:
                 mend_zh="请测绘单位提供 CGCS2000 成果",
             )
         )
-    moved = frame.to_crs(target)
+    try:
+        moved = frame.to_crs(target)
+    except ProjError as error:
+        raise CRSError(
+            Fault(
+                en=f"{crs_name(frame.crs)} cannot be brought to {crs_name(target)}: {str(error)[:120]}.",
+                zh=f"{crs_name(frame.crs)} 无法转换到 {crs_name(target)}。",
+                at=at,
+                mend_en="check the .prj, or pass --crs",
+                mend_zh="核对 .prj，或用 --crs 指定",
+            )
+        ) from error
     bounds = shapely.bounds(moved.geometry.values)
     drawn = ~(shapely.is_missing(moved.geometry.values) | shapely.is_empty(moved.geometry.values))
     if not np.isfinite(bounds[drawn]).all():
@@ -312,8 +326,8 @@ def measuring_epsg(frame: GeoDataFrame, measure_crs: Any = None) -> pd.Series[An
         if code is None or not is_true_to_area(system):
             raise CRSError(
                 Fault(
-                    en=f"measure_crs {crs_name(system)!r} is not a plane to measure in: metres, an EPSG code, no Mercator of the web.",
-                    zh=f"measure_crs“{crs_name(system)}”不能用于量算：须为带 EPSG 代码、以米为单位的平面坐标系，网络墨卡托除外。",
+                    en=f"measure_crs {crs_name(system)!r} is no plane to measure in: metres, an EPSG code, not Mercator.",
+                    zh=f"measure_crs“{crs_name(system)}”不能用于量算：须有 EPSG 代码、以米为单位，墨卡托除外。",
                     mend_en="name e.g. EPSG:4547 (CGCS2000, 3 degrees, 114E) or the UTM zone of the parcels",
                     mend_zh="写如 EPSG:4547（CGCS2000 三度带 中央子午线 114°）或地块所在的 UTM 带",
                 )

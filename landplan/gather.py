@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from landplan.issues import Issue, codes
 from landplan.project import own_source, profile_source, project_rulebook
 from landplan.read import Raw, Read, read_source, read_table
 from landplan.read.door import open_door
-from landplan.read.raster import look_at_raster
+from landplan.read.raster import copy_raster, look_at_raster
 from landplan.schema import coerce, column
 from landplan.tables import Source
 from landplan.terrain import measure_terrain
@@ -27,85 +27,10 @@ from landplan.terrain import measure_terrain
 if TYPE_CHECKING:
     from landplan.project import Project
     from landplan.read.profile import Profile
-    from landplan.rules import Rulebook
 
-__all__ = ["Inputs", "Layer", "read_inputs", "read_layers"]
+from landplan.inputs import Inputs, Layer
 
-
-@dataclass(frozen=True)
-class Layer:
-    """
-    A constraint layer and what it speaks for.
-
-    Parameters
-    ----------
-    name, title : str
-        Its code and what people call it.
-    frame : GeoDataFrame
-        Its polygons, with a CRS.
-    extent : GeoDataFrame
-        The land it was surveyed for; parcels that reach beyond it are unknown.
-    """
-
-    name: str
-    title: str
-    frame: GeoDataFrame
-    extent: GeoDataFrame
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """
-    Everything one assessment judges, already read.
-
-    Parameters
-    ----------
-    name : str
-        Name of the project.
-    parcels : GeoDataFrame, indexed by parcel_id
-        Canonical columns and geometry as drawn, in the working CRS.
-    rulebook : Rulebook
-        What judges.
-    is_sample : bool
-        Whether the data are made up.
-    zones, evaluations : GeoDataFrame or None
-        All versions of zone boundaries; area evaluations with ``item`` as codes.
-    layers : tuple of Layer
-        Constraint layers.
-    indicators : tuple of DataFrame
-        Rows of the ``indicators`` table, from ledgers.
-    events : DataFrame or None
-        The events table, ``item`` as codes.
-    evaluation_items, event_items : mapping of str to str
-        Titles by code.
-    complete : sequence of str
-        Event items nothing is missing of.
-    dem : Path or None
-        The elevation model.
-    measure_crs : str or None
-        One plane for all; each parcel's own 3-degree zone where None.
-    issues : tuple of Issue
-        What was wrong with the files.
-    sources : tuple of Source
-        The files as they were used.
-    """
-
-    name: str
-    parcels: GeoDataFrame
-    rulebook: Rulebook
-    is_sample: bool = False
-    zones: GeoDataFrame | None = None
-    evaluations: GeoDataFrame | None = None
-    layers: tuple[Layer, ...] = ()
-    indicators: tuple[pd.DataFrame, ...] = ()
-    events: pd.DataFrame | None = None
-    evaluation_items: Mapping[str, str] = field(default_factory=dict)
-    event_items: Mapping[str, str] = field(default_factory=dict)
-    complete: Sequence[str] = ()
-    dem: Path | None = None
-    measure_crs: str | None = None
-    issues: tuple[Issue, ...] = ()
-    sources: tuple[Source, ...] = ()
+__all__ = ["read_inputs", "read_layers"]
 
 
 class _Reading:
@@ -126,7 +51,9 @@ class _Reading:
 
     def how(self, part: Any) -> dict[str, Any]:
         """What the project says of how a file is to be read."""
-        given = {name: getattr(part, name) for name in ("layer", "sheet", "crs", "encoding") if hasattr(part, name)}
+        given = {
+            name: getattr(part, name) for name in ("layer", "sheet", "crs", "encoding") if hasattr(part, name)
+        }
         return {**given, "profile": self.profile(part.profile)}
 
     def attempt(self, what: str, work: Callable[[], Any]) -> Any:
@@ -139,7 +66,9 @@ class _Reading:
             return None
 
     def table(self, path: str, table: str, role: str, **how: Any) -> Read | None:
-        read: Read | None = self.attempt(path, lambda: read_table(self.project.path(path), table, role=role, **how))
+        read: Read | None = self.attempt(
+            path, lambda: read_table(self.project.path(path), table, role=role, **how)
+        )
         if read is None:
             return None
         # The project's own spelling of the path is what people look for, on whichever machine.
@@ -147,9 +76,18 @@ class _Reading:
         self.sources.append(replace(read.source, role=role, path=path))
         return read if read.source.rows_imported or not _stopped(read.issues) else None
 
-    def geometry(self, path: str, role: str, layer: str | None = None, crs: str | None = None, encoding: str | None = None) -> Raw | None:
+    def geometry(
+        self,
+        path: str,
+        role: str,
+        layer: str | None = None,
+        crs: str | None = None,
+        encoding: str | None = None,
+    ) -> Raw | None:
         file = self.project.path(path)
-        raw: Raw | None = self.attempt(path, lambda: read_source(file, layer=layer, crs=crs, encoding=encoding))
+        raw: Raw | None = self.attempt(
+            path, lambda: read_source(file, layer=layer, crs=crs, encoding=encoding)
+        )
         if raw is None:
             return None
         self.issues += [replace(issue, source=path) for issue in raw.issues]
@@ -210,7 +148,9 @@ def read_inputs(project: Project) -> Inputs:
     for ledger, path in ledgers:
         columns, found = attach_ledger(parcels, ledger, path)
         reading.issues += found
-        parcels = GeoDataFrame(parcels.assign(**{n: columns[n] for n in columns.columns}), geometry="geometry", crs=parcels.crs)
+        parcels = GeoDataFrame(
+            parcels.assign(**{n: columns[n] for n in columns.columns}), geometry="geometry", crs=parcels.crs
+        )
     return Inputs(
         name=project.project.name,
         parcels=parcels,
@@ -225,6 +165,7 @@ def read_inputs(project: Project) -> Inputs:
         event_items=project.events.items if project.events else {},
         complete=project.events.complete if project.events else (),
         dem=dem,
+        steep_deg=project.terrain.steep_deg if project.terrain else None,
         measure_crs=project.project.measure_crs or (profile.measure_crs if profile else None),
         issues=tuple(reading.issues),
         sources=tuple(reading.sources),
@@ -237,7 +178,11 @@ def _unusable(reading: _Reading) -> LandplanError:
     for issue in reading.issues:
         row = issue.as_row()
         if row["severity"] == "error":
-            at = " ".join(str(part) for part in (issue.source, issue.layer, issue.row, issue.cell) if part not in ("", None))
+            at = " ".join(
+                str(part)
+                for part in (issue.source, issue.layer, issue.row, issue.cell)
+                if part not in ("", None)
+            )
             faults.append(Fault(row["message_en"], row["message_zh"], at, row["mend_en"], row["mend_zh"]))
     shown = list(dict.fromkeys(faults))[:50]
     if len(faults) == len(reading.settings) > 0:
@@ -258,7 +203,9 @@ def _read_parcels(reading: _Reading) -> GeoDataFrame | None:
         frame["source"] = path
         # Numbers made of rows repeat from file to file; the name of the file tells them apart.
         is_made = len(part.paths) > 1 and "parcel_id" not in read.canonical.recognised.values()
-        names, doubles = _tell_apart(frame.index.astype("str"), f"{Path(path).stem}-" if is_made else "", taken, path)
+        names, doubles = _tell_apart(
+            frame.index.astype("str"), f"{Path(path).stem}-" if is_made else "", taken, path
+        )
         frame.index = frame.index.astype("str").map(names)
         # What the reader said of a parcel follows it to its new name.
         said = [replace(issue, parcel_id=names.get(issue.parcel_id, "")) for issue in reading.issues[begun:]]
@@ -271,13 +218,19 @@ def _read_parcels(reading: _Reading) -> GeoDataFrame | None:
     except LandplanError as error:
         reading.faults += error.faults
         return None
-    joined = GeoDataFrame(pd.concat([transform(f, crs, at=str(f["source"].iloc[0])) for f in frames]), geometry="geometry", crs=crs)
+    joined = GeoDataFrame(
+        pd.concat([transform(f, crs, at=str(f["source"].iloc[0])) for f in frames]),
+        geometry="geometry",
+        crs=crs,
+    )
     joined.index = joined.index.astype("str")
     joined.index.name = "parcel_id"
     return GeoDataFrame(coerce(joined, "parcels"), geometry="geometry", crs=crs)
 
 
-def _tell_apart(index: pd.Index[Any], prefix: str, taken: dict[str, str], path: str) -> tuple[dict[str, str], list[Issue]]:
+def _tell_apart(
+    index: pd.Index[Any], prefix: str, taken: dict[str, str], path: str
+) -> tuple[dict[str, str], list[Issue]]:
     """New names for the parcels of one more file; one number in two files: both are kept, both are asked about."""
     names: dict[str, str] = {}
     issues: list[Issue] = []
@@ -289,7 +242,10 @@ def _tell_apart(index: pd.Index[Any], prefix: str, taken: dict[str, str], path: 
             name = f"{number}#{count}"
         if count > 1:
             both = [(taken[number], number)] if count == 2 else []
-            issues += [Issue("ATTR.ID_DUPLICATE", source=p, parcel_id=n, value=number) for p, n in (*both, (path, name))]
+            issues += [
+                Issue("ATTR.ID_DUPLICATE", source=p, parcel_id=n, value=number)
+                for p, n in (*both, (path, name))
+            ]
         names[pid] = name
         taken[name] = path
     return names, issues
@@ -344,7 +300,9 @@ def _read_layers(reading: _Reading) -> list[Layer]:
         if raw is None:
             told = {issue.code for issue in reading.issues if issue.source == part.path}
             if not any(codes()[code].severity == "error" for code in told):
-                reading.issues.append(Issue("FILE.UNREADABLE", source=part.path, layer=part.name, value=part.title))
+                reading.issues.append(
+                    Issue("FILE.UNREADABLE", source=part.path, layer=part.name, value=part.title)
+                )
             continue
         frame = GeoDataFrame(raw.frame[["geometry"]], geometry="geometry", crs=raw.frame.crs)
         if surveyed is not None:
@@ -353,7 +311,14 @@ def _read_layers(reading: _Reading) -> list[Layer]:
             # The safe side: a layer is taken to speak for the rectangle of its features and for nothing beyond.
             bounds = ", ".join(f"{value:.1f}" for value in frame.total_bounds)
             extent = geopandas.GeoDataFrame(geometry=[shapely.box(*frame.total_bounds)], crs=frame.crs)
-            reading.issues.append(Issue("GEOM.EXTENT_ASSUMED", source=part.path, layer=part.name, value=f"{bounds} {crs_name(frame.crs)}"))
+            reading.issues.append(
+                Issue(
+                    "GEOM.EXTENT_ASSUMED",
+                    source=part.path,
+                    layer=part.name,
+                    value=f"{bounds} {crs_name(frame.crs)}",
+                )
+            )
         layers.append(Layer(part.name, part.title, frame, extent))
     return layers
 
@@ -378,7 +343,9 @@ def _read_evaluations(reading: _Reading) -> GeoDataFrame | None:
     return GeoDataFrame(coerce(named, "evaluations"), geometry="geometry", crs=frame.crs)
 
 
-def _read_ledgers(reading: _Reading, known: pd.Index[Any] | None) -> tuple[list[pd.DataFrame], list[tuple[pd.DataFrame, str]]]:
+def _read_ledgers(
+    reading: _Reading, known: pd.Index[Any] | None
+) -> tuple[list[pd.DataFrame], list[tuple[pd.DataFrame, str]]]:
     indicators, ledgers = [], []
     for part in reading.project.tables:
         read = reading.table(part.path, "parcels", "table", **reading.how(part))
@@ -388,7 +355,9 @@ def _read_ledgers(reading: _Reading, known: pd.Index[Any] | None) -> tuple[list[
         frame = pd.DataFrame(read.frame.drop(columns="geometry", errors="ignore"))
         found = gather_indicators(frame, part.basis, part.path)
         # A ledger number without a drawn parcel is told once, by attach_ledger.
-        indicators.append(found if known is None else found[found["parcel_id"].isin(known).to_numpy(dtype=bool)])
+        indicators.append(
+            found if known is None else found[found["parcel_id"].isin(known).to_numpy(dtype=bool)]
+        )
         ledgers.append((frame, part.path))
     return indicators, ledgers
 
@@ -434,15 +403,23 @@ def _find_dem(reading: _Reading, parcels: GeoDataFrame | None) -> Path | None:
     reading.issues += [replace(issue, source=part.dem) for issue in seen.issues]
     if seen.has_blanks or any(codes()[issue.code].severity == "error" for issue in seen.issues):
         return None
+    copy, faults = copy_raster(door, seen, parcels.total_bounds, parcels.crs)
+    reading.issues += [replace(issue, source=part.dem) for issue in faults]
+    if copy is None:
+        return None
     # One spot is measured now: a DEM that cannot be used costs the slopes, not the judgement.
     bounds = parcels.total_bounds
     spot = shapely.Point((bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2)
     try:
-        measure_terrain(geopandas.GeoDataFrame(geometry=[spot.buffer(1.0)], crs=parcels.crs), path)
+        measure_terrain(geopandas.GeoDataFrame(geometry=[spot.buffer(1.0)], crs=parcels.crs), copy)
     except CRSError:
         reading.issues.append(Issue("RASTER.CRS", source=part.dem))
     except LandplanError as error:
-        reading.issues.append(Issue("RASTER.UNREADABLE", source=part.dem, value=error.faults[0].en.partition(": ")[2].rstrip(".")))
+        reading.issues.append(
+            Issue(
+                "RASTER.UNREADABLE", source=part.dem, value=error.faults[0].en.partition(": ")[2].rstrip(".")
+            )
+        )
     else:
-        return path
+        return copy
     return None

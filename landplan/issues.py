@@ -1,7 +1,8 @@
 """
 Issues: what is wrong with the data, one row each, all at once.
 
-``codes.csv`` holds how bad each code is, whose move it is, and the words; the code that finds a fault states facts only.
+``codes.csv`` holds how bad each code is, whose move it is, and the words; the code that finds a fault states
+facts only.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ class Issue:
     value : object, default ""
         What stands there; goes into the sentence.
     limit : str, default ""
-        What is asked for: the values allowed, the range, the form; a question where two readings are possible.
+        What is asked for: the values allowed, the range, the form; a question where two readings are
+        possible.
     suggestion : str, default ""
         What it should be, only where one is sure.
     """

@@ -7,12 +7,12 @@ a cluster. Whole-table work - doubles, neighbours, the balance - stays outside t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -23,231 +23,23 @@ from geopandas import GeoDataFrame
 
 from landplan.attach import (
     attach_events,
-    attach_indicators,
-    attach_zones,
     gather_indicators,
     zones_on,
 )
 from landplan.crs import measure_areas, transform
-from landplan.errors import DataError, Fault, InternalError, SchemaError
-from landplan.gather import Inputs, Layer, read_inputs, read_layers
+from landplan.errors import Fault, InternalError, SchemaError
+from landplan.gather import read_inputs, read_layers
+from landplan.inputs import Inputs, Layer
 from landplan.issues import Issue
-from landplan.tables import issue_table
-from landplan.overlay import find_pieces, measure_evaluations, measure_overlaps, measure_reach
 from landplan.project import Project, load_project
-from landplan.repair import find_conflicts, reconcile_areas, repair_layer, repair_parcels
-from landplan.rules import Rulebook, evaluate_rules, resolve_industry
+from landplan.repair import find_conflicts, reconcile_areas, repair_layer, repair_parcels, set_tangles_apart
 from landplan.schema import check, coerce
+from landplan.steps import Engine, Local, steps_of
 from landplan.supply import classify_supply
-from landplan.tables import Assessment, Provenance
-from landplan.terrain import TERRAIN_COLUMNS, measure_terrain
+from landplan.tables import Assessment, Provenance, issue_table
 from landplan.verdict import decide
 
-__all__ = ["Engine", "Local", "Step", "StepResult", "assess", "draw_layers", "steps_of"]
-
-
-@dataclass
-class StepResult:
-    """
-    What one step gives for the parcels it was handed.
-
-    Parameters
-    ----------
-    columns : DataFrame, same index as the parcels
-        New columns.
-    issues : list of Issue
-        What was wrong.
-    pieces : GeoDataFrame or None
-        Rows of the ``overlaps`` table.
-    findings : DataFrame or None
-        Rows of the ``findings`` table.
-    """
-
-    columns: pd.DataFrame
-    issues: list[Issue] = field(default_factory=list)
-    pieces: GeoDataFrame | None = None
-    findings: pd.DataFrame | None = None
-
-
-Step = Callable[[GeoDataFrame], StepResult]
-"""Parcels in, new columns out; it depends on each parcel alone (law 1), and never drops or reorders (law 2)."""
-
-
-class Engine(Protocol):
-    """Where a step is run; the narrowest seam a cluster can fit."""
-
-    def run(self, step: Step, parcels: GeoDataFrame) -> StepResult:
-        """Run one step over all parcels."""
-        ...
-
-
-class Local:
-    """Runs each step here, in one piece."""
-
-    def run(self, step: Step, parcels: GeoDataFrame) -> StepResult:
-        """
-        Run one step over all parcels.
-
-        Parameters
-        ----------
-        step : Step
-            What to do.
-        parcels : GeoDataFrame, n rows, indexed by parcel_id
-            Not changed.
-
-        Returns
-        -------
-        StepResult
-            Columns on the same index.
-        """
-        return step(parcels)
-
-
-@dataclass(frozen=True)
-class _Measure:
-    measure_crs: str | None
-
-    def __call__(self, parcels: GeoDataFrame) -> StepResult:
-        areas = measure_areas(parcels, self.measure_crs)
-        ratio, issues = reconcile_areas(parcels.join(areas))
-        return StepResult(areas.join(ratio), issues)
-
-
-@dataclass(frozen=True)
-class _Industry:
-    def __call__(self, parcels: GeoDataFrame) -> StepResult:
-        columns, issues = resolve_industry(parcels)
-        return StepResult(columns, issues)
-
-
-@dataclass(frozen=True)
-class _Zones:
-    zones: GeoDataFrame
-    as_of: date
-
-    def __call__(self, parcels: GeoDataFrame) -> StepResult:
-        current = zones_on(self.zones, self.as_of)
-        pieces = find_pieces(parcels, current, "zones", feature="zone_code")
-        columns, issues = attach_zones(parcels, pieces, current)
-        return StepResult(columns, _far_ones(parcels, current, issues), pieces)
-
-
-def _far_ones(parcels: GeoDataFrame, zones: GeoDataFrame, issues: list[Issue]) -> list[Issue]:
-    """
-    Tell a parcel beside its zone from one whose zone prefix or CRS must be wrong.
-
-    The box of what is plausible is the zones' own surroundings, never the country: coordinates read with the
-    neighbouring meridian still land in China.
-    """
-    if not issues or zones.empty:
-        return issues
-    west, south, east, north = transform(zones, parcels.crs).total_bounds
-    reach = np.hypot(east - west, north - south)
-    box = shapely.box(west - reach, south - reach, east + reach, north + reach)
-    shapes = parcels.geometry.reindex([issue.parcel_id for issue in issues])
-    near = shapely.intersects(shapes.to_numpy(), box)
-    return [issue if close else replace(issue, code="CRS.OUTSIDE") for issue, close in zip(issues, near, strict=True)]
-
-
-@dataclass(frozen=True)
-class _Overlay:
-    layer: Layer
-
-    def __call__(self, parcels: GeoDataFrame) -> StepResult:
-        name = self.layer.name
-        pieces = find_pieces(parcels, self.layer.frame, name)
-        reach = measure_reach(parcels, self.layer.extent)
-        columns = measure_overlaps(parcels, pieces, reach, name)
-        beyond = parcels.index[~reach.to_numpy(dtype=bool) & parcels["area_m2"].notna().to_numpy(dtype=bool)]
-        return StepResult(columns, [Issue("GEOM.NOT_COVERED", layer=name, parcel_id=str(pid)) for pid in beyond], pieces)
-
-
-@dataclass(frozen=True)
-class _Evaluations:
-    evaluations: GeoDataFrame
-    items: Mapping[str, str]
-    as_of: date
-
-    def __call__(self, parcels: GeoDataFrame) -> StepResult:
-        return StepResult(measure_evaluations(parcels, self.evaluations, self.items, self.as_of))
-
-
-@dataclass(frozen=True)
-class _Terrain:
-    dem: Path
-
-    def __call__(self, parcels: GeoDataFrame) -> StepResult:
-        try:
-            return StepResult(measure_terrain(parcels, self.dem))
-        except DataError as error:
-            # Damaged away from where it was tried: the slopes are unknown, and the rest is judged.
-            lost = pd.DataFrame(np.nan, index=parcels.index, columns=list(TERRAIN_COLUMNS), dtype="float64")
-            return StepResult(lost, [Issue("RASTER.UNREADABLE", source=self.dem.name, value=error.faults[0].zh)])
-
-
-@dataclass(frozen=True)
-class _Indicators:
-    indicators: pd.DataFrame
-    as_of: date
-
-    def __call__(self, parcels: GeoDataFrame) -> StepResult:
-        columns, issues = attach_indicators(parcels, self.indicators, self.as_of)
-        here = set(parcels.index.astype("str"))
-        return StepResult(columns, [issue for issue in issues if issue.parcel_id in here])
-
-
-@dataclass(frozen=True)
-class _Events:
-    events: pd.DataFrame
-    items: Mapping[str, str]
-    complete: Sequence[str]
-    as_of: date
-
-    def __call__(self, parcels: GeoDataFrame) -> StepResult:
-        columns, _ = attach_events(parcels, self.events, self.items, self.complete, self.as_of)
-        return StepResult(columns)
-
-
-@dataclass(frozen=True)
-class _Rules:
-    rulebook: Rulebook
-    as_of: date
-
-    def __call__(self, parcels: GeoDataFrame) -> StepResult:
-        return StepResult(pd.DataFrame(index=parcels.index), findings=evaluate_rules(parcels, self.rulebook, self.as_of))
-
-
-def steps_of(inputs: Inputs, as_of: date, indicators: pd.DataFrame) -> list[tuple[str, Step]]:
-    """
-    Write the parcel steps of an assessment down as a list one can read aloud.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        What was read; layers repaired.
-    as_of : date
-        The day judged for.
-    indicators : DataFrame
-        The long table of control indicators.
-
-    Returns
-    -------
-    list of (str, Step)
-        Name and step, in the order they are run; each sees the columns of those before it.
-    """
-    steps: list[tuple[str, Step]] = [("measure", _Measure(inputs.measure_crs)), ("industry", _Industry())]
-    if inputs.zones is not None:
-        steps.append(("zones", _Zones(inputs.zones, as_of)))
-    steps += [(f"overlay {layer.name}", _Overlay(layer)) for layer in inputs.layers]
-    if inputs.evaluations is not None:
-        steps.append(("evaluations", _Evaluations(inputs.evaluations, inputs.evaluation_items, as_of)))
-    if inputs.dem is not None:
-        steps.append(("terrain", _Terrain(inputs.dem)))
-    steps.append(("indicators", _Indicators(indicators, as_of)))
-    if inputs.events is not None:
-        steps.append(("events", _Events(inputs.events, inputs.event_items, inputs.complete, as_of)))
-    steps.append(("rules", _Rules(inputs.rulebook, as_of)))
-    return steps
+__all__ = ["assess", "draw_layers"]
 
 
 def assess(
@@ -289,7 +81,14 @@ def assess(
     else:
         inputs = read_inputs(source if isinstance(source, Project) else load_project(Path(source)))
     if inputs.parcels.empty:
-        raise SchemaError(Fault(en="there are no parcels.", zh="没有地块。", mend_en="check the parcel files", mend_zh="核对地块文件"))
+        raise SchemaError(
+            Fault(
+                en="there are no parcels.",
+                zh="没有地块。",
+                mend_en="check the parcel files",
+                mend_zh="核对地块文件",
+            )
+        )
     issues = list(inputs.issues)
     say("repair")
     parcels, found = repair_parcels(inputs.parcels)
@@ -297,6 +96,11 @@ def assess(
     told = {(issue.parcel_id, issue.code) for issue in issues}
     issues += [issue for issue in found if (issue.parcel_id, issue.code) not in told]
     inputs, found = _repair_layers(inputs)
+    issues += found
+    overlaid = [(layer.name, layer.frame) for layer in inputs.layers]
+    overlaid += [("zones", inputs.zones)] if inputs.zones is not None else []
+    overlaid += [("evaluations", inputs.evaluations)] if inputs.evaluations is not None else []
+    parcels, found = set_tangles_apart(parcels, overlaid)
     issues += found
     indicators = _indicators_of(parcels, inputs)
     parcels = GeoDataFrame(
@@ -325,7 +129,11 @@ def assess(
     # A fault of a zone or a file stops no parcel, and must not be listed as if it did.
     table["is_blocking"] &= (table["parcel_id"].fillna("") != "").astype("boolean")
     parcels = _add(parcels, decide(parcels, findings, table), "verdict")
-    titles = {layer.name: layer.title for layer in inputs.layers} | dict(inputs.evaluation_items) | dict(inputs.event_items)
+    titles = (
+        {layer.name: layer.title for layer in inputs.layers}
+        | dict(inputs.evaluation_items)
+        | dict(inputs.event_items)
+    )
     parcels = _add(parcels, classify_supply(parcels, findings, titles), "supply")
     empty = GeoDataFrame({"zone_code": [], "valid_from": [], "valid_to": []}, geometry=[], crs=parcels.crs)
     return Assessment(
@@ -359,14 +167,20 @@ def draw_layers(assessment: Assessment, project: Project) -> Assessment:
     """
     if assessment.layers:
         return assessment
-    layers = [replace(layer, frame=repair_layer(layer.frame, layer.name)[0]) for layer in read_layers(project)]
+    layers = [
+        replace(layer, frame=repair_layer(layer.frame, layer.name)[0]) for layer in read_layers(project)
+    ]
     return replace(assessment, layers=_surroundings(layers, assessment.parcels))
 
 
 def _add(parcels: GeoDataFrame, columns: pd.DataFrame, step: str) -> GeoDataFrame:
     """Lay new columns beside the parcels; law 2 is checked here, at every step."""
     new = [name for name in columns.columns if name not in parcels.columns]
-    clash = [name for name in columns.columns if name in parcels.columns and not _fills(parcels[name], columns[name])]
+    clash = [
+        name
+        for name in columns.columns
+        if name in parcels.columns and not _fills(parcels[name], columns[name])
+    ]
     if clash or not columns.index.equals(parcels.index):
         raise InternalError(
             Fault(
@@ -427,15 +241,20 @@ def _zone_areas(inputs: Inputs, as_of: date) -> list[Issue]:
     path = next((source.path for source in inputs.sources if source.role == "zones"), "")
     # A zone is no parcel: its fault is told of the layer, and stops no verdict.
     return [
-        replace(issue, source=path, parcel_id="", layer="zones", value=f"{issue.parcel_id} {issue.value}") for issue in issues
+        replace(issue, source=path, parcel_id="", layer="zones", value=f"{issue.parcel_id} {issue.value}")
+        for issue in issues
     ]
 
 
 def _overlaps(pieces: Sequence[GeoDataFrame], crs: pyproj.CRS) -> GeoDataFrame:
     filled = [piece for piece in pieces if len(piece)]
     if not filled:
-        empty: dict[str, list[Any]] = {name: [] for name in ("parcel_id", "layer", "feature", "overlap_m2", "overlap_share")}
-        return GeoDataFrame(coerce(GeoDataFrame(empty, geometry=[], crs=crs), "overlaps"), geometry="geometry", crs=crs)
+        empty: dict[str, list[Any]] = {
+            name: [] for name in ("parcel_id", "layer", "feature", "overlap_m2", "overlap_share")
+        }
+        return GeoDataFrame(
+            coerce(GeoDataFrame(empty, geometry=[], crs=crs), "overlaps"), geometry="geometry", crs=crs
+        )
     joined = pd.concat(filled, ignore_index=True)
     return GeoDataFrame(coerce(joined, "overlaps"), geometry="geometry", crs=crs)
 
@@ -458,7 +277,9 @@ def _surroundings(layers: Sequence[Layer], parcels: GeoDataFrame) -> dict[str, A
 
 
 def _provenance(inputs: Inputs, as_of: date, count: int) -> Provenance:
-    libraries = {name: version(name) for name in ("geopandas", "shapely", "pyproj", "pyogrio", "rasterio", "pandas")}
+    libraries = {
+        name: version(name) for name in ("geopandas", "shapely", "pyproj", "pyogrio", "rasterio", "pandas")
+    }
     libraries |= {"GEOS": shapely.geos_version_string, "PROJ": pyproj.proj_version_str}
     rows = [source for source in inputs.sources if source.role == "parcels"]
     return Provenance(

@@ -18,7 +18,15 @@ from landplan.tables import Source
 if TYPE_CHECKING:
     from landplan.tables import Provenance
 
-__all__ = ["Project", "changed_sources", "load_project", "own_source", "profile_source", "project_of_file", "project_rulebook"]
+__all__ = [
+    "Project",
+    "changed_sources",
+    "load_project",
+    "own_source",
+    "profile_source",
+    "project_of_file",
+    "project_rulebook",
+]
 
 _CODE = r"^[a-z][a-z0-9_]*$"
 
@@ -101,9 +109,10 @@ class EventsPart(_Part):
 
 
 class TerrainPart(_Part):
-    """``[terrain]``: the elevation model."""
+    """``[terrain]``: the elevation model, and the slope in degrees above which ground is steep."""
 
     dem: str
+    steep_deg: float | None = Field(default=None, ge=0, le=90)
 
 
 class RulesPart(_Part):
@@ -240,7 +249,10 @@ def load_project(path: Path) -> Project:
             mend_en="give each its own name",
             mend_zh="改用不同名称",
         )
-        for what, names in (("layers.name", [layer.name for layer in project.layers]), ("parcels.paths", project.parcels.paths))
+        for what, names in (
+            ("layers.name", [layer.name for layer in project.layers]),
+            ("parcels.paths", project.parcels.paths),
+        )
         for name in sorted({n for n in names if names.count(n) > 1})
     ]
     if project.events is not None:
@@ -302,10 +314,18 @@ def _fault(file: Path, error: dict[str, object]) -> Fault:
         )
     if kind == "missing":
         return Fault(
-            en=f"key {key!r} is missing.", zh=f"缺少键“{key}”。", at=f"{file}: {key}", mend_en="add it", mend_zh="补写该键"
+            en=f"key {key!r} is missing.",
+            zh=f"缺少键“{key}”。",
+            at=f"{file}: {key}",
+            mend_en="add it",
+            mend_zh="补写该键",
         )
     return Fault(
-        en=f"{key}: {message}.", zh=f"“{key}”的取值不对：{message}。", at=f"{file}: {key}", mend_en="mend the value", mend_zh="改正取值"
+        en=f"{key}: {message}.",
+        zh=f"“{key}”的取值不对：{message}。",
+        at=f"{file}: {key}",
+        mend_en="mend the value",
+        mend_zh="改正取值",
     )
 
 
@@ -347,7 +367,9 @@ def own_source(project: Project) -> Source:
     Source
         With the hash of its bytes.
     """
-    return Source("project", project.file, sha256=hashlib.sha256(project.path(project.file).read_bytes()).hexdigest())
+    return Source(
+        "project", project.file, sha256=hashlib.sha256(project.path(project.file).read_bytes()).hexdigest()
+    )
 
 
 def profile_source(project: Project, name: str) -> tuple[Profile, Source]:
@@ -374,7 +396,9 @@ def profile_source(project: Project, name: str) -> tuple[Profile, Source]:
         If it is not found or wrong.
     """
     profile = load_profile(name, folders=[project.folder])
-    return profile, Source("profile", name, sha256=hashlib.sha256(profile.model_dump_json().encode()).hexdigest())
+    return profile, Source(
+        "profile", name, sha256=hashlib.sha256(profile.model_dump_json().encode()).hexdigest()
+    )
 
 
 def changed_sources(provenance: Provenance, project: Project) -> list[str]:

@@ -34,12 +34,18 @@ _LISTED = (
 def _day_of(parcels: DataFrame, item: str, position: int) -> tuple[str, str]:
     """Day and document of an event in force, for a reason."""
     on = parcels[f"event_{item}_on"].iloc[position] if f"event_{item}_on" in parcels.columns else pd.NaT
-    document = parcels[f"event_{item}_document"].iloc[position] if f"event_{item}_document" in parcels.columns else ""
+    document = (
+        parcels[f"event_{item}_document"].iloc[position]
+        if f"event_{item}_document" in parcels.columns
+        else ""
+    )
     day = "" if pd.isna(on) else pd.Timestamp(on).strftime("%Y-%m-%d")
     return day, "" if not isinstance(document, str) else document
 
 
-def classify_supply(parcels: DataFrame, findings: DataFrame, titles: Mapping[str, str] | None = None) -> DataFrame:
+def classify_supply(
+    parcels: DataFrame, findings: DataFrame, titles: Mapping[str, str] | None = None
+) -> DataFrame:
     """
     Put each parcel where it stands in the supply of land, and say why.
 
@@ -71,17 +77,40 @@ def classify_supply(parcels: DataFrame, findings: DataFrame, titles: Mapping[str
     rows = []
     for position, pid in enumerate(parcels.index.astype("str")):
         against = groups.get(pid)
-        constraints = [] if against is None else [
-            (i, s) for i, s in zip(against["indicator"], against["status"], strict=True) if "_overlap_" in i
-        ]
-        rows.append(
-            _place(parcels, position, approval[position], sale[position], verdict[position], against, constraints, titles or {})
+        constraints = (
+            []
+            if against is None
+            else [
+                (i, s)
+                for i, s in zip(against["indicator"], against["status"], strict=True)
+                if "_overlap_" in i
+            ]
         )
-    return pd.DataFrame(rows, columns=["supply_class", "supply_reason_zh", "supply_reason_en"], index=parcels.index).astype("str")
+        rows.append(
+            _place(
+                parcels,
+                position,
+                approval[position],
+                sale[position],
+                verdict[position],
+                against,
+                constraints,
+                titles or {},
+            )
+        )
+    return pd.DataFrame(
+        rows, columns=["supply_class", "supply_reason_zh", "supply_reason_en"], index=parcels.index
+    ).astype("str")
 
 
 def _place(
-    parcels: DataFrame, position: int, approval: str, sale: str, verdict: str, against: Any, constraints: list[tuple[str, str]],
+    parcels: DataFrame,
+    position: int,
+    approval: str,
+    sale: str,
+    verdict: str,
+    against: Any,
+    constraints: list[tuple[str, str]],
     titles: Mapping[str, str],
 ) -> tuple[str, str, str]:
     sold_on, sold_by = _day_of(parcels, "sale", position)
@@ -94,7 +123,11 @@ def _place(
         zh = f"农转用已批 {approved_on} {approved_by}".strip() + "，未出让"
         en = f"conversion approved {approved_on} {approved_by}".strip() + ", not sold"
         if sale == "pending":
-            return "stock_held", f"{zh}，已公告出让 {sold_on}".strip(), f"{en}, sale announced {sold_on}".strip()
+            return (
+                "stock_held",
+                f"{zh}，已公告出让 {sold_on}".strip(),
+                f"{en}, sale announced {sold_on}".strip(),
+            )
         if verdict == "ready":
             return "stock", f"{zh}，具备出让条件", f"{en}, ready"
         why_zh, why_en = _against(against, titles)
@@ -105,16 +138,26 @@ def _place(
             failed = any(status == "fail" for _, status in constraints)
             named = "、".join(titles.get(name, name) for name in names)
             zh = "农转用未批；" + ("涉及管控" if failed else "管控情况无法核验") + f"：{named}"
-            en = "conversion not approved; " + ("on a constraint" if failed else "constraints unknown") + f": {', '.join(names)}"
+            en = (
+                "conversion not approved; "
+                + ("on a constraint" if failed else "constraints unknown")
+                + f": {', '.join(names)}"
+            )
             return "incremental_held", zh, en
-        return "incremental", "农转用未批，未出让，不涉及管控图层", "conversion not approved, not sold, on no constraint"
+        return (
+            "incremental",
+            "农转用未批，未出让，不涉及管控图层",
+            "conversion not approved, not sold, on no constraint",
+        )
     return "unknown", "农转用批复没有记录", "no record of approval of conversion"
 
 
 def _against(against: Any, titles: Mapping[str, str]) -> tuple[str, str]:
     if against is None or against.empty:
         return "数据有待核实的问题", "faults of the data to be settled"
-    ordered = against.sort_values("status", key=lambda s: s.map({"fail": 0, "unknown": 1, "refer": 2}), kind="stable")
+    ordered = against.sort_values(
+        "status", key=lambda s: s.map({"fail": 0, "unknown": 1, "refer": 2}), kind="stable"
+    )
     zh = [column(i).label("zh", titles) for i in ordered["indicator"]]
     en = [column(i).label("en") for i in ordered["indicator"]]
     more_zh = f" 等 {len(zh)} 项" if len(zh) > 3 else ""
@@ -179,9 +222,17 @@ def balance_supply(assessment: Assessment) -> DataFrame:
     measured = parcels["area_m2"].notna()
     rows = []
     for name in (*_CLASSES, "total"):
-        held = (parcels["supply_class"] == name).to_numpy(dtype=bool) if name != "total" else np.ones(len(parcels), dtype=bool)
-        rows.append((name, int(held.sum()), float(parcels["area_m2"][held].sum()), int((held & ~measured).sum())))
-    return pd.DataFrame(rows, columns=["supply_class", "parcels", "area_m2", "unmeasured"]).set_index("supply_class")
+        held = (
+            (parcels["supply_class"] == name).to_numpy(dtype=bool)
+            if name != "total"
+            else np.ones(len(parcels), dtype=bool)
+        )
+        rows.append(
+            (name, int(held.sum()), float(parcels["area_m2"][held].sum()), int((held & ~measured).sum()))
+        )
+    return pd.DataFrame(rows, columns=["supply_class", "parcels", "area_m2", "unmeasured"]).set_index(
+        "supply_class"
+    )
 
 
 def count_by_zone(assessment: Assessment) -> DataFrame:
@@ -211,7 +262,10 @@ def count_by_zone(assessment: Assessment) -> DataFrame:
     rows = []
     for zone in [*zones, None]:
         inside = np.ones(len(parcels), dtype=bool) if zone is None else code == zone
-        row: dict[str, Any] = {"zone_code": "total" if zone is None else zone, "zone_name": "" if zone is None else names[zone]}
+        row: dict[str, Any] = {
+            "zone_code": "total" if zone is None else zone,
+            "zone_name": "" if zone is None else names[zone],
+        }
         for state in ("ready", "pending", "not_ready", "total"):
             held = inside if state == "total" else inside & (verdict == state)
             row[f"{state}_parcels"] = int(held.sum())

@@ -168,7 +168,7 @@ def issue_table(issues: Iterable[Issue]) -> pd.DataFrame:
         With the columns of the ``issues`` table of the dictionary.
     """
     rows = [issue.as_row() for issue in issues]
-    # Column by column and typed at once: a hundred thousand rows of mixed objects are slow to put right afterwards.
+    # Column by column and typed at once: a hundred thousand rows of mixed objects are slow to put right.
     columns = {name: _issue_column([row[name] for row in rows], name) for name in (rows[0] if rows else ())}
     return coerce(pd.DataFrame(columns), "issues")
 

@@ -241,7 +241,9 @@ def split_header(header: str) -> tuple[str, str | None]:
     ('容积率（下限）', None)
     """
     text = header.strip()
-    match = re.fullmatch(r"(.*?)[\s]*[（(\[【]\s*(?:单位[：:])?\s*([^（()）\[\]【】]+?)\s*[)）\]】]", text, flags=re.S)
+    match = re.fullmatch(
+        r"(.*?)[\s]*[（(\[【]\s*(?:单位[：:])?\s*([^（()）\[\]【】]+?)\s*[)）\]】]", text, flags=re.S
+    )
     if match is None:
         match = re.fullmatch(r"(.+?)[_＿,，:：]\s*([^_＿,，:：]+)", text, flags=re.S)
     if match is None:

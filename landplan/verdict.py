@@ -155,7 +155,11 @@ def _requirement(row: Mapping[str, Any], lang: str, unit: str) -> str:
         return f"{words[test]}{'、'.join(listed)}" if lang == "zh" else f"{words[test]} {', '.join(listed)}"
     if test == "between":
         upper = _number(float(row["required_max"]))
-        return f"介于 {_number(limit)} 与 {upper}{unit} 之间" if lang == "zh" else f"between {_number(limit)} and {upper}{unit}"
+        return (
+            f"介于 {_number(limit)} 与 {upper}{unit} 之间"
+            if lang == "zh"
+            else f"between {_number(limit)} and {upper}{unit}"
+        )
     shown = _number(limit, measured)
     return f"{words[test]} {shown}{unit}"
 
@@ -174,8 +178,16 @@ def _citation(row: Mapping[str, Any], lang: str) -> str:
     if since and re.search(r"只核对到 \d{4} 年", reference):
         since = since[:4] + ("年" if lang == "zh" else "")
     if lang == "zh":
-        return (f"依据：{reference}" if reference else "") + (f"，自 {since} 起".replace("年 起", " 年起") if since else "") + ("。" if reference or since else "")
-    return (f"Reference: {reference}" if reference else "") + (f", since {since}" if since else "") + ("." if reference or since else "")
+        return (
+            (f"依据：{reference}" if reference else "")
+            + (f"，自 {since} 起".replace("年 起", " 年起") if since else "")
+            + ("。" if reference or since else "")
+        )
+    return (
+        (f"Reference: {reference}" if reference else "")
+        + (f", since {since}" if since else "")
+        + ("." if reference or since else "")
+    )
 
 
 def _sentence(row: Mapping[str, Any], lang: str, titles: Mapping[str, str], expired: str) -> str:
@@ -187,7 +199,9 @@ def _sentence(row: Mapping[str, Any], lang: str, titles: Mapping[str, str], expi
     stop, comma, opening, closing = ("。", "，", "（", "）") if zh else (". ", ", ", " (", ")")
     head = f"{words[status]}{'：' if zh else ': '}"
     advisory = ("［推荐性］" if zh else "[advisory] ") if row["force"] == "advisory" else ""
-    knows_limit = not np.isnan(float(row["required"])) or (isinstance(row["required_text"], str) and row["required_text"])
+    knows_limit = not np.isnan(float(row["required"])) or (
+        isinstance(row["required_text"], str) and row["required_text"]
+    )
     asked = "required " if not zh else "" if row["test"] in ("one_of", "none_of") else "要求"
     required = f"{comma}{asked}{_requirement(row, lang, unit)}" if knows_limit else ""
     if status in ("pass", "fail"):
@@ -220,7 +234,9 @@ def _expiry(parcels: DataFrame, row: Mapping[str, Any], as_of: pd.Timestamp, lan
     return f"，已于 {day} 到期" if lang == "zh" else f", expired on {day}"
 
 
-def why_all(assessment: Assessment, lang: str = "zh", parcel_ids: Iterable[str] | None = None) -> dict[str, list[Reason]]:
+def why_all(
+    assessment: Assessment, lang: str = "zh", parcel_ids: Iterable[str] | None = None
+) -> dict[str, list[Reason]]:
     """
     Say why, for many parcels at once.
 
@@ -261,7 +277,9 @@ def why_all(assessment: Assessment, lang: str = "zh", parcel_ids: Iterable[str] 
             if lang == "zh"
             else f"Data: {field}{said['message_en']}{place}. {said['mend_en']}"
         )
-        reasons[row["parcel_id"]].append(Reason("issue", row["code"], force, text.strip("。 ") + ("。" if lang == "zh" else ".")))
+        reasons[row["parcel_id"]].append(
+            Reason("issue", row["code"], force, text.strip("。 ") + ("。" if lang == "zh" else "."))
+        )
     for listed in reasons.values():
         listed.sort(key=lambda r: (r.force != "mandatory", _ORDER.get(r.status, 9)))
     return reasons
@@ -323,7 +341,9 @@ def rank_reasons(assessment: Assessment, lang: str = "zh") -> DataFrame:
     titles = {**assessment.provenance.layers, **assessment.provenance.items}
     binding = assessment.findings
     binding = binding[
-        ((binding["force"] == "mandatory") & binding["status"].isin(["fail", "unknown", "refer"])).to_numpy(dtype=bool)
+        ((binding["force"] == "mandatory") & binding["status"].isin(["fail", "unknown", "refer"])).to_numpy(
+            dtype=bool
+        )
     ]
     found = binding[["parcel_id", "rule_id", "status"]].copy()
     # Few distinct kinds among many findings: each is worded once.
@@ -335,7 +355,9 @@ def rank_reasons(assessment: Assessment, lang: str = "zh") -> DataFrame:
     found["label"] = [worded[tuple(kind)] for kind in binding[kinds].fillna("").to_numpy().tolist()]
     blocking = assessment.issues
     blocking = blocking[
-        (blocking["is_blocking"].fillna(False) & blocking["parcel_id"].isin(assessment.parcels.index)).to_numpy(dtype=bool)
+        (
+            blocking["is_blocking"].fillna(False) & blocking["parcel_id"].isin(assessment.parcels.index)
+        ).to_numpy(dtype=bool)
     ]
     heads = blocking["code"].map(lambda code: _VALUE.sub("", getattr(codes()[code], f"message_{lang}")))
     faults = pd.DataFrame(
@@ -351,4 +373,8 @@ def rank_reasons(assessment: Assessment, lang: str = "zh") -> DataFrame:
     counted = both.groupby(["rule_id", "status"], sort=False).agg(
         label=("label", "first"), parcels=("parcel_id", "size"), area_m2=("area_m2", "sum")
     )
-    return counted.reset_index().sort_values(["parcels", "rule_id"], ascending=[False, True], kind="stable").reset_index(drop=True)
+    return (
+        counted.reset_index()
+        .sort_values(["parcels", "rule_id"], ascending=[False, True], kind="stable")
+        .reset_index(drop=True)
+    )

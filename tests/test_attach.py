@@ -5,7 +5,15 @@ from datetime import date
 import pandas as pd
 import worlds
 
-from landplan.attach import attach_events, attach_indicators, attach_ledger, attach_zones, gather_indicators, name_items, zones_on
+from landplan.attach import (
+    attach_events,
+    attach_indicators,
+    attach_ledger,
+    attach_zones,
+    gather_indicators,
+    name_items,
+    zones_on,
+)
 from landplan.crs import measure_areas
 from landplan.overlay import find_pieces
 from landplan.schema import coerce
@@ -15,7 +23,12 @@ AS_OF = date(2026, 11, 20)
 
 def zones(*rows):
     shapes, codes, begun, ended = zip(*rows, strict=True)
-    frame = worlds.layer(*shapes, zone_code=list(codes), valid_from=pd.to_datetime(list(begun)), valid_to=pd.to_datetime(list(ended)))
+    frame = worlds.layer(
+        *shapes,
+        zone_code=list(codes),
+        valid_from=pd.to_datetime(list(begun)),
+        valid_to=pd.to_datetime(list(ended)),
+    )
     return coerce(frame, "zones")
 
 
@@ -26,7 +39,9 @@ def placed(parcels, boundaries, as_of=AS_OF):
 
 
 def test_a_parcel_belongs_to_the_zone_with_its_largest_share():
-    boundaries = zones((worlds.box(0, 0, 40, 100), "Z1", None, None), (worlds.box(40, 0, 500, 100), "Z2", None, None))
+    boundaries = zones(
+        (worlds.box(0, 0, 40, 100), "Z1", None, None), (worlds.box(40, 0, 500, 100), "Z2", None, None)
+    )
     found, issues = placed(worlds.square("A", 0, 0, 100), boundaries)
     assert found.loc["A", ["zone_code", "zone_share"]].tolist() == ["Z2", 0.6]
     assert not issues
@@ -41,7 +56,8 @@ def test_a_tie_is_said_and_falls_to_the_lower_code_whatever_the_order():
 
 def test_the_boundary_is_that_of_the_day():
     boundaries = zones(
-        (worlds.box(0, 0, 50), "Z1", "2018-10-01", "2024-01-01"), (worlds.box(0, 0, 500), "Z1", "2024-01-01", None)
+        (worlds.box(0, 0, 50), "Z1", "2018-10-01", "2024-01-01"),
+        (worlds.box(0, 0, 500), "Z1", "2024-01-01", None),
     )
     parcel = worlds.square("A", 200, 200, 100)
     assert placed(parcel, boundaries, date(2023, 12, 31))[0]["zone_code"].isna().all()
@@ -55,22 +71,36 @@ def test_a_parcel_outside_every_zone_is_asked_about():
 
 
 def test_a_ledger_fills_what_is_missing_and_says_where_it_differs():
-    parcels = worlds.parcels({"A": None, "B": None}, parcel_name=["甲", None], area_registered_m2=[1000.0, 2000.0])
+    parcels = worlds.parcels(
+        {"A": None, "B": None}, parcel_name=["甲", None], area_registered_m2=[1000.0, 2000.0]
+    )
     ledger = pd.DataFrame(
-        {"parcel_name": ["甲", "乙", "丙"], "area_registered_m2": [1000.4, 2100.0, 1.0], "far_min": [1.0, 1.0, 1.0], "source_row": [5, 6, 7]},
+        {
+            "parcel_name": ["甲", "乙", "丙"],
+            "area_registered_m2": [1000.4, 2100.0, 1.0],
+            "far_min": [1.0, 1.0, 1.0],
+            "source_row": [5, 6, 7],
+        },
         index=pd.Index(["A", "B", "C"], name="parcel_id"),
     )
     found, issues = attach_ledger(parcels, ledger, "台账.xlsx")
     assert found["parcel_name"].tolist() == ["甲", "乙"]
     assert found["area_registered_m2"].tolist() == [1000.0, 2000.0]
     assert "far_min" not in found.columns
-    assert [(i.code, i.parcel_id or i.value, i.row) for i in issues] == [("ATTR.UNMATCHED", "C", 7), ("ATTR.CONFLICT", "B", None)]
+    assert [(i.code, i.parcel_id or i.value, i.row) for i in issues] == [
+        ("ATTR.UNMATCHED", "C", 7),
+        ("ATTR.CONFLICT", "B", None),
+    ]
 
 
 def test_indicators_keep_their_basis_apart():
-    frame = pd.DataFrame({"far_min": [1.2, None], "parcel_name": ["甲", "乙"]}, index=pd.Index(["A", "B"], name="parcel_id"))
+    frame = pd.DataFrame(
+        {"far_min": [1.2, None], "parcel_name": ["甲", "乙"]}, index=pd.Index(["A", "B"], name="parcel_id")
+    )
     rows = pd.concat([gather_indicators(frame, "set", "a"), gather_indicators(frame, "actual", "b")])
-    wide, issues = attach_indicators(worlds.parcels({"A": None, "B": None}), coerce(rows, "indicators"), AS_OF)
+    wide, issues = attach_indicators(
+        worlds.parcels({"A": None, "B": None}), coerce(rows, "indicators"), AS_OF
+    )
     assert wide.columns.tolist() == ["far_min", "actual.far_min"]
     assert wide.loc["A"].tolist() == [1.2, 1.2]
     assert wide.loc["B"].isna().all()
@@ -78,7 +108,9 @@ def test_indicators_keep_their_basis_apart():
 
 
 def test_two_ledgers_that_disagree_on_an_indicator_block_the_parcel():
-    rows = pd.DataFrame({"parcel_id": ["A", "A"], "indicator": ["far_min"] * 2, "basis": ["set"] * 2, "value": [1.0, 1.2]})
+    rows = pd.DataFrame(
+        {"parcel_id": ["A", "A"], "indicator": ["far_min"] * 2, "basis": ["set"] * 2, "value": [1.0, 1.2]}
+    )
     wide, issues = attach_indicators(worlds.parcels({"A": None}), coerce(rows, "indicators"), AS_OF)
     assert wide.at["A", "far_min"] == 1.0
     assert [(issue.code, issue.value) for issue in issues] == [("ATTR.INDICATOR_CONFLICT", "1 | 1.2")]
@@ -90,11 +122,15 @@ def events(*rows):
 
 
 def states(frame, as_of=AS_OF, complete=()):
-    return attach_events(worlds.parcels({"A": None, "B": None}), frame, {"clear_land": "净地", "sale": "出让"}, complete, as_of)
+    return attach_events(
+        worlds.parcels({"A": None, "B": None}), frame, {"clear_land": "净地", "sale": "出让"}, complete, as_of
+    )
 
 
 def test_the_last_event_not_after_the_day_is_in_force():
-    log = events(("A", "clear_land", "2024-01-01", "pending", None), ("A", "clear_land", "2025-06-01", "done", None))
+    log = events(
+        ("A", "clear_land", "2024-01-01", "pending", None), ("A", "clear_land", "2025-06-01", "done", None)
+    )
     assert states(log, date(2025, 5, 31))[0].at["A", "event_clear_land_state"] == "pending"
     assert states(log, date(2025, 6, 1))[0].at["A", "event_clear_land_state"] == "done"
     assert pd.isna(states(log, date(2023, 1, 1))[0].at["A", "event_clear_land_state"])
@@ -113,7 +149,9 @@ def test_no_event_is_unknown_unless_the_table_is_declared_complete():
 
 
 def test_an_event_without_a_day_is_said_and_not_used():
-    found, issues = states(events(("A", "sale", None, "done", None), ("X", "sale", "2024-01-01", "done", None)))
+    found, issues = states(
+        events(("A", "sale", None, "done", None), ("X", "sale", "2024-01-01", "done", None))
+    )
     assert found["event_sale_state"].isna().all()
     assert [issue.code for issue in issues] == ["ATTR.EVENT_UNDATED", "ATTR.UNMATCHED"]
 

@@ -10,27 +10,29 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
 import openpyxl
 import pytest
-from projects import drawn, edit, landplan, write_layer, write_project
+from projects import drawn, edit, write_layer, write_project
+from projects import run as landplan
 from worlds import box, layer
 
 from landplan.batch import Manifest, Record, Settings, run_batch
+from landplan.batch.change import keep_baseline
 from landplan.batch.folder import find_units
 from landplan.batch.manifest import Log, hold_folder, on_one_line
 from landplan.batch.pool import WORKER, Pool
 from landplan.batch.progress import describe_record
-from landplan.batch.work import Task
+from landplan.batch.work import Task, hash_inputs
 from landplan.errors import StoreError, UsageError
 from landplan.publish import publish_text
 
 SETTINGS = Settings(date(2026, 11, 20), jobs=2, timeout=120)
 AGAIN = replace(SETTINGS, resume=True)
-NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 # A worker that does to itself what a broken library does, when it comes to the unit named.
 HOOK = """\
@@ -66,7 +68,9 @@ def redone(manifest: Manifest) -> set[str]:
 
 def sheet(out: Path, name: str) -> list[dict[str, object]]:
     """Rows of a sheet by header; the header is the first row whose first cell is 单元."""
-    rows = [[cell.value for cell in row] for row in openpyxl.load_workbook(out / "汇总.xlsx")[name].iter_rows()]
+    rows = [
+        [cell.value for cell in row] for row in openpyxl.load_workbook(out / "汇总.xlsx")[name].iter_rows()
+    ]
     at = next(k for k, row in enumerate(rows) if row[0] == "单元")
     return [dict(zip(rows[at], row, strict=True)) for row in rows[at + 1 :]]
 
@@ -110,13 +114,18 @@ def test_the_totals_of_the_summary_are_the_sums_of_its_rows(first: Path):
     *rows, total = sheet(first / "out", "汇总")
     # Each good project has P-1 ready, P-2 on farmland and P-3 below its intensity: 15 亩 each.
     judged = [row for row in rows if row["结果"] == "完成"]
-    assert [(row["具备出让条件（宗）"], row["暂不具备（宗）"], row["评定合计（亩）"]) for row in judged] == [(1, 2, 45)] * 2
+    assert [(row["具备出让条件（宗）"], row["暂不具备（宗）"], row["评定合计（亩）"]) for row in judged] == [
+        (1, 2, 45)
+    ] * 2
     for header in ("具备出让条件", "待补正", "暂不具备", "评定合计"):
         for unit in ("（宗）", "（亩）"):
             parts = [row[header + unit] or 0 for row in rows]
             assert total[header + unit] == pytest.approx(sum(parts))
     assert total["评定合计（宗）"] == 6
-    assert total["评定合计（亩）"] == total["具备出让条件（亩）"] + total["待补正（亩）"] + total["暂不具备（亩）"]
+    assert (
+        total["评定合计（亩）"]
+        == total["具备出让条件（亩）"] + total["待补正（亩）"] + total["暂不具备（亩）"]
+    )
     assert [row["评定合计（宗）"] for row in rows if row["单元"] == "上虞"] == [None]
 
 
@@ -164,23 +173,48 @@ def test_resume_redoes_what_failed_and_what_changed_and_nothing_else(home: Path)
     assert redone(manifest) == {"上虞", "柯桥"}
     assert states(manifest) == {"上虞": "failed", "柯桥": "done", "诸暨": "done"}
     assert archive.stat().st_mtime_ns == before
-    *rows, total = sheet(home / "out", "汇总")
+    total = sheet(home / "out", "汇总")[-1]
     assert total["具备出让条件（宗）"] == 3, "what is carried over still counts"
 
     changed = sheet(home / "out", "与上次比较")
     assert [(row["单元"], row["地块编号"], row["变化"]) for row in changed] == [("柯桥", "P-3", "结论变化")]
     assert (changed[0]["上次结论"], changed[0]["本次结论"]) == ("暂不具备", "具备出让条件")
     assert changed[0]["上次评定日"] == datetime(2026, 11, 20)
+    assert changed[0]["本次理由"] == "强制性规则全部通过"
 
 
-def test_a_rulebook_of_the_project_that_changed_is_a_change(home: Path):
-    edit(home / "in" / "诸暨" / "规则" / "small.yaml", ("2020-01-01: 150", "2020-01-01: 90"))
-    assert redone(run(home / "in", home / "out", AGAIN)) == {"上虞", "诸暨"}
+def test_whatever_a_result_rests_on_makes_another_hash_and_nothing_else_does(tmp_path: Path):
+    folder = write_project(tmp_path / "诸暨")
+    task = Task("project", str(folder), str(tmp_path / "out"), "2026-11-20", 1)
+    seen = [hash_inputs(task)]
+    (folder / "往来函件.docx").write_bytes(b"a letter")
+    (folder / "结果").mkdir()
+    (folder / "结果" / "核验.xlsx").write_bytes(b"of landplan check")
+    assert hash_inputs(replace(task, run=2, target="elsewhere")) == seen[0]
+
+    seen.append(hash_inputs(replace(task, as_of="2026-11-21")))
+    for name, old, new in (
+        ("台账.csv", "P-3,100", "P-3,200"),
+        ("事项.csv", "P-3,净地,2024", "P-3,净地,2023"),
+        ("规则/small.yaml", "2020-01-01: 150", "2020-01-01: 90"),
+        ("landplan.toml", "三宗地", "三宗"),
+    ):
+        edit(folder / name, (old, new))
+        seen.append(hash_inputs(task))
+    write_layer(layer(box(250, 0, 50, 99)), folder / "农田.gpkg")
+    seen.append(hash_inputs(task))
+    assert len(set(seen)) == len(seen) == 7
 
 
-def test_another_day_is_another_judgement(home: Path):
-    manifest = run(home / "in", home / "out", replace(AGAIN, as_of=date(2026, 11, 21)))
-    assert redone(manifest) == {"上虞", "柯桥", "诸暨"}
+def test_a_parcel_file_is_hashed_with_its_parts_its_rulebook_and_its_profile(tmp_path: Path):
+    file = write_layer(drawn(DKBH=["P-1", "P-2", "P-3"]), tmp_path / "地块.shp")
+    (tmp_path / "县.yaml").write_text("columns: {DKBH: parcel_id}", encoding="utf-8")
+    task = Task("file", str(file), str(tmp_path / "out"), "2026-11-20", 1)
+    seen = [hash_inputs(task), hash_inputs(replace(task, rules="cn.shanxi"))]
+    seen.append(hash_inputs(replace(task, profile=str(tmp_path / "县.yaml"))))
+    file.with_suffix(".cpg").write_text("GB18030")
+    seen.append(hash_inputs(task))
+    assert len(set(seen)) == 4
 
 
 def test_parcels_and_counties_that_came_or_went_are_named(home: Path):
@@ -195,6 +229,17 @@ def test_parcels_and_counties_that_came_or_went_are_named(home: Path):
         ("诸暨", "P-1"): "消失", ("诸暨", "P-2"): "消失", ("诸暨", "P-3"): "消失",
     }  # fmt: skip
     assert "诸暨" not in states(run(home / "in", home / "out", AGAIN)), "gone is said once"
+
+
+def test_what_a_run_compares_with_is_what_stood_before_it_however_often_it_is_broken_off(home: Path):
+    folder = home / "out" / "柯桥"
+    before = keep_baseline(folder, folder / "核验.gpkg", 2, is_known=True).before
+    assert {pid: verdict for pid, (verdict, _) in before.items()} == {
+        "P-1": "ready", "P-2": "not_ready", "P-3": "not_ready",
+    }  # fmt: skip
+    (folder / "核验.gpkg").unlink()
+    assert keep_baseline(folder, folder / "核验.gpkg", 2, is_known=True).before == before
+    assert keep_baseline(folder, folder / "核验.gpkg", 3, is_known=True).before == {}
 
 
 def test_a_unit_that_kills_its_process_twice_is_quarantined_until_its_data_change(home: Path):
@@ -225,17 +270,16 @@ def test_a_batch_that_is_ended_loses_the_running_unit_alone(home: Path, number: 
     script = home / "main.py"
     worker = hooked(home, "诸暨", "time.sleep(300)")
     script.write_text(
-        "import sys\nfrom landplan.batch import run\n"
-        f"run.Settings.__init__.__kwdefaults__ = None\nrun.Pool.__init__.__defaults__ = (None, {worker!r})\n"
-        f"run.WORKER = {worker!r}\n"
-        "old = run.Pool\n"
-        "run.Pool = lambda jobs, timeout, memory, command: old(jobs, timeout, memory, run.WORKER)\n"
-        "from landplan.cli import main\nmain(sys.argv[1:])\n",
+        "import sys\nfrom landplan.batch import run\nfrom landplan.cli import main\npool = run.Pool\n"
+        f"run.Pool = lambda jobs, timeout, memory, command: pool(jobs, timeout, memory, {worker!r})\n"
+        "main(sys.argv[1:])\n",
         encoding="utf-8",
     )
     words = ["batch", str(home / "in"), "--out", str(home / "out"), "--jobs", "1", "--as-of", "2026-11-20"]
-    batch = subprocess.Popen([sys.executable, str(script), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    until = time.monotonic() + 60
+    batch = subprocess.Popen(
+        [sys.executable, str(script), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    until = time.monotonic() + 30
     while '"state": "done"' not in _text(home / "out" / "batch.json") and time.monotonic() < until:
         time.sleep(0.05)
     batch.send_signal(number)
@@ -246,7 +290,10 @@ def test_a_batch_that_is_ended_loses_the_running_unit_alone(home: Path, number: 
     manifest = Manifest.load(home / "out" / "batch.json")
     assert manifest is not None
     assert not manifest.finished
-    assert {name: record.is_pending for name, record in manifest.records.items()} == {"柯桥": False, "诸暨": True}
+    assert {name: record.is_pending for name, record in manifest.records.items()} == {
+        "柯桥": False,
+        "诸暨": True,
+    }
     ended = run(home / "in", home / "out", AGAIN)
     assert (ended.run, states(ended)) == (1, {"柯桥": "done", "诸暨": "done"})
     assert {name: record.attempts for name, record in ended.records.items()} == {"柯桥": 0, "诸暨": 1}
@@ -272,7 +319,11 @@ def _events(pool: Pool) -> list[tuple[str, dict[str, object]]]:
 
 
 def test_a_unit_that_hangs_is_ended_and_its_place_is_said():
-    idle = (sys.executable, "-c", 'import time; print(\'{"kind": "step", "text": "read"}\', flush=True); time.sleep(99)')
+    idle = (
+        sys.executable,
+        "-c",
+        'import time; print(\'{"kind": "step", "text": "read"}\', flush=True); time.sleep(99)',
+    )
     ((kind, facts),) = _events(Pool(1, timeout=1.0, command=idle))
     assert kind == "hung"
     assert "停在步骤：read" in str(facts["fault"])
@@ -305,11 +356,14 @@ def test_loose_files_are_looked_into_and_judged_where_they_hold_parcels(tmp_path
     # No layer, no ledger, no event: nothing is known, and nothing unknown is a pass.
     assert manifest.records["诸暨/地块.gpkg"].counts["pending"] == [3, 30000.0]
     assert "没有识别到地块编号" in manifest.records["农田.gpkg"].note
-    assert json.loads((out / "农田.gpkg" / "检查.json").read_text(encoding="utf-8"))["sources"][0]["path"] == "农田.gpkg"
+    assert (
+        json.loads((out / "农田.gpkg" / "检查.json").read_text(encoding="utf-8"))["sources"][0]["path"]
+        == "农田.gpkg"
+    )
     assert manifest.records["断.shp"].faults[0]["at"].startswith("断.shp")
 
 
-HOSTILE = ["=1+1", "a\nb", "#锚%20", "CON", "汇总.xlsx", "尾点.", "\x1b[31m红", "..地块", "‮反向", "a&b'c"]
+HOSTILE = ["=1+1", "a\nb", "#锚%20", "CON", "汇总.xlsx", "尾点.", "\x1b[31m红", "\u202e反向", "a&b'c"]
 
 
 def test_results_of_units_with_hostile_names_have_folders_of_their_own(tmp_path: Path):
@@ -321,7 +375,7 @@ def test_results_of_units_with_hostile_names_have_folders_of_their_own(tmp_path:
     assert len(targets) == len(HOSTILE) + 1
     assert len({target.casefold() for target in targets}) == len(targets)
     for target in targets:
-        assert not set(target) & set('\\/:*?"<>|#%&\'\n\x1b\u202e')
+        assert not set(target) & set("\\/:*?\"<>|#%&'\n\x1b\u202e")
         assert target == target.strip(". ")
         assert target not in ("CON", "汇总.xlsx")
         target.encode("utf-8")
@@ -329,11 +383,21 @@ def test_results_of_units_with_hostile_names_have_folders_of_their_own(tmp_path:
 
 def test_a_hostile_name_stays_text_in_every_outlet(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     name = "=cmd|'!A1\n\x1b[31m#"
-    write_project(tmp_path / "in" / name)
+    write_project(tmp_path / "in" / "诸暨").rename(tmp_path / "in" / name)
     (tmp_path / "in" / os.fsdecode(b"\xff.csv")).write_text("x", encoding="utf-8")
     log = tmp_path / "log.ndjson"
     said = landplan(
-        capsys, "batch", tmp_path / "in", "--out", tmp_path / "out", "--as-of", "2026-11-20", "--log", log, "--jobs", 2
+        capsys,
+        "batch",
+        tmp_path / "in",
+        "--out",
+        tmp_path / "out",
+        "--as-of",
+        "2026-11-20",
+        "--log",
+        log,
+        "--jobs",
+        2,
     )
     assert said.code == 3, "the CSV is no table"
     assert "\x1b" not in said.all
@@ -369,7 +433,16 @@ def test_results_inside_the_folder_are_not_taken_for_sources(tmp_path: Path):
 
 
 def test_the_parts_of_a_source_are_not_sources_of_their_own(tmp_path: Path):
-    for name in ("a.b.shp", "a.b.dbf", "a.b.prj", "a.b.shp.xml", "~$台账.xlsx", "台账.xlsx", ".x.gpkg", "说明.pdf"):
+    for name in (
+        "a.b.shp",
+        "a.b.dbf",
+        "a.b.prj",
+        "a.b.shp.xml",
+        "~$台账.xlsx",
+        "台账.xlsx",
+        ".x.gpkg",
+        "说明.pdf",
+    ):
         (tmp_path / name).touch()
     units, ignored = find_units(tmp_path, tmp_path / "out")
     assert [unit.name for unit in units] == ["a.b.shp", "台账.xlsx"]
@@ -430,8 +503,12 @@ def test_a_manifest_of_another_is_not_overwritten(tmp_path: Path):
 
 
 def test_a_manifest_reads_back_as_it_was_written(tmp_path: Path):
-    record = Record("a\udcff\n", "file", "a", faults=[{"en": "\x1b", "zh": "坏", "at": "", "mend_en": "", "mend_zh": ""}])
-    manifest = Manifest(3, {"as_of": "2026-11-20"}, records={record.name: record}, ignored=["b"], last={"as_of": "x"})
+    record = Record(
+        "a\udcff\n", "file", "a", faults=[{"en": "\x1b", "zh": "坏", "at": "", "mend_en": "", "mend_zh": ""}]
+    )
+    manifest = Manifest(
+        3, {"as_of": "2026-11-20"}, records={record.name: record}, ignored=["b"], last={"as_of": "x"}
+    )
     manifest.save(tmp_path / "batch.json")
     assert Manifest.load(tmp_path / "batch.json") == manifest
     record.state = "done"

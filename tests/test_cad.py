@@ -12,7 +12,7 @@ import pytest
 import shapely
 from sources import found, row_of
 
-from landplan.read import read_source
+from landplan.read import read_source, read_table
 from landplan.read.cad import list_drawing_layers
 from landplan.read.cad.faces import close_lines
 from landplan.read.cad.labels import Label, name_boundaries
@@ -58,6 +58,7 @@ def test_a_closed_polyline_is_a_parcel_with_the_number_written_in_it(tmp_path):
     assert raw.frame.crs.to_epsg() == 4526
     assert found(raw) == ["CRS.ZONE_FROM_PREFIX"]
     assert (raw.source.rows_in, raw.source.rows_imported, raw.source.rows_rejected) == (1, 1, 0)
+    assert read_table(tmp_path / "a.dxf", "parcels").require().frame.index.tolist() == ["A-01"]
 
 
 def test_a_polyline_that_returns_to_its_beginning_is_closed_without_the_flag(tmp_path):
@@ -146,6 +147,15 @@ def test_circles_and_closed_splines_bound_areas(tmp_path):
     assert found(raw).count("GEOM.CURVE") == 2
 
 
+def test_a_spline_of_senseless_numbers_ends(tmp_path):
+    document, space = drawing()
+    space.add_spline([(EAST, NORTH), (EAST + 50, NORTH + 80), (EAST + 100, NORTH), (EAST, NORTH)])
+    space.add_open_spline([(EAST, NORTH), (1e11, 1e11), (EAST, -1e11), (EAST + 9, NORTH)])
+    began = time.perf_counter()
+    assert len(read(document, tmp_path).frame) >= 1
+    assert time.perf_counter() - began < 5
+
+
 def test_loose_lines_and_arcs_are_put_together_and_counted(tmp_path):
     document, space = drawing()
     a, b, c, d = box()
@@ -228,15 +238,29 @@ def test_a_block_is_exploded_where_it_was_inserted_and_on_the_layer_of_the_inser
     assert raw.frame["地块编号"].tolist() == ["B-07"]
 
 
-def test_a_block_that_holds_itself_ends(tmp_path):
+def test_a_block_that_holds_itself_ends_and_costs_no_other(tmp_path):
     document, space = drawing()
     block = document.blocks.new("K")
-    block.add_lwpolyline([(0, 0), (10, 0), (10, 10), (0, 10)], close=True)
+    block.add_lwpolyline([(0, 0), (10, 0), (10, 10), (0, 10)], close=True, dxfattribs={"layer": "块"})
     block.add_blockref("K", (20, 0))
     space.add_blockref("K", (EAST, NORTH))
-    space.add_lwpolyline(box(500), close=True)
-    raw = read(document, tmp_path)
-    assert "GEOM.SKIPPED" in found(raw) or raw.issues[-1].code in {"FILE.UNREADABLE", "LIMIT.SIZE"}
+    space.add_lwpolyline(box(500), close=True, dxfattribs={"layer": "DK"})
+    raw = read(document, tmp_path, layer="DK")
+    assert areas(raw) == [10_000.0]
+    assert "GEOM.SKIPPED" in found(raw)
+
+
+def test_blocks_that_multiply_without_end_are_refused(tmp_path):
+    document, space = drawing()
+    document.blocks.new("K0").add_line((0, 0), (1, 1))
+    for level in range(1, 4):
+        block = document.blocks.new(f"K{level}")
+        grid = {"row_count": 200, "column_count": 200, "row_spacing": 1, "column_spacing": 1}
+        block.add_blockref(f"K{level - 1}", (0, 0), dxfattribs=grid)
+    space.add_blockref("K3", (EAST, NORTH))
+    began = time.perf_counter()
+    assert found(read(document, tmp_path)) == ["LIMIT.SIZE"]
+    assert time.perf_counter() - began < 5
 
 
 def test_several_layers_with_boundaries_are_listed_and_one_must_be_named(tmp_path):
@@ -372,10 +396,10 @@ def test_a_text_in_a_parcel_inside_another_belongs_to_the_inner_one():
 def test_objects_that_may_hold_boundaries_but_cannot_be_read_are_counted(tmp_path):
     document, space = drawing()
     space.add_lwpolyline(box(), close=True)
-    space.add_region()
+    space.add_3dface([(*p, 0) for p in box()])
     raw = read(document, tmp_path)
     assert [(i.code, i.value) for i in raw.issues if i.code == "GEOM.SKIPPED"] == [
-        ("GEOM.SKIPPED", "REGION × 1")
+        ("GEOM.SKIPPED", "3DFACE × 1")
     ]
 
 

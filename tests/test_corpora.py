@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -67,7 +68,7 @@ def test_no_invalid_polygon_of_jts_is_measured_without_a_word_and_every_valid_on
 # --- 80 multipolygons of OSM ------------------------------------------------------------------------------
 
 
-class OpenRing(Exception):
+class OpenRingError(Exception):
     """Lines that bound no land."""
 
 
@@ -80,7 +81,7 @@ def assemble(data: Path, kind: str, number: int, *, by_place: bool = False) -> s
     """
     root = ET.parse(data).getroot()
     places = {n.get("id"): (float(n.get("lon", 0)), float(n.get("lat", 0))) for n in root.iter("node")}
-    same = {ref: place for ref, place in places.items()} if by_place else {ref: ref for ref in places}
+    same = dict(places) if by_place else {ref: ref for ref in places}
     ways = {w.get("id"): [nd.get("ref") for nd in w.iter("nd")] for w in root.iter("way")}
     if kind == "way":
         members = [(str(number), "outer")]
@@ -90,13 +91,13 @@ def assemble(data: Path, kind: str, number: int, *, by_place: bool = False) -> s
     drawn: dict[frozenset[object], list[tuple[int, str]]] = {}
     for at, (ref, role) in enumerate(members):
         nodes = ways[ref]
-        for a, b in zip(nodes, nodes[1:], strict=False):
+        for a, b in pairwise(nodes):
             drawn.setdefault(frozenset((same[a], same[b])), []).append((at, role))
     drawn = {ends: by for ends, by in drawn.items() if len(ends) == 2}
     if not by_place:
         drawn = _without_doubles(drawn)
     if any(count % 2 for count in Counter(node for ends in drawn for node in ends).values()):
-        raise OpenRing("not closed")
+        raise OpenRingError("not closed")
     spot = {same[ref]: place for ref, place in places.items()}
     pairs = [tuple(ends) for ends in drawn]
     lines = shapely.linestrings([[spot[a], spot[b]] for a, b in pairs])
@@ -106,7 +107,7 @@ def assemble(data: Path, kind: str, number: int, *, by_place: bool = False) -> s
             common = set(pairs[a]) & set(pairs[b])
             met = shapely.intersection(lines[a], lines[b])
             if met.geom_type != "Point" or not common or (met.x, met.y) != spot[next(iter(common))]:
-                raise OpenRing("lines cross or touch without a common node")
+                raise OpenRingError("lines cross or touch without a common node")
     faces = shapely.get_parts(shapely.polygonize(lines))
     inside = []
     for face in faces:
@@ -119,7 +120,7 @@ def assemble(data: Path, kind: str, number: int, *, by_place: bool = False) -> s
         if crossed % 2:
             inside.append(face)
     if not inside:
-        raise OpenRing("bounds nothing")
+        raise OpenRingError("bounds nothing")
     return shapely.union_all(inside)
 
 
@@ -129,14 +130,14 @@ def _without_doubles(drawn: dict[frozenset[object], list[tuple[int, str]]]):
     for ends in doubled:
         by = drawn[ends]
         if len(by) > 2 or by[0][1] != by[1][1]:
-            raise OpenRing("drawn twice")
+            raise OpenRingError("drawn twice")
     kept = {ends: by for ends, by in drawn.items() if ends not in doubled}
     standing = {node for ends in kept for node in ends}
     loose = Counter(node for ends in doubled for node in ends)
     if any(count == 1 and node not in standing for node, count in loose.items()):
-        raise OpenRing("a spike")
+        raise OpenRingError("a spike")
     if doubled and not standing & set(loose):
-        raise OpenRing("a ring drawn twice as a whole")
+        raise OpenRingError("a ring drawn twice as a whole")
     return kept
 
 
@@ -156,13 +157,15 @@ def test_the_multipolygons_of_osm_agree_with_their_geometry_or_are_invalid(share
         seen[variant] += 1
         try:
             shape = assemble(data, area["from_type"], area["from_id"], by_place=variant == "location")
-        except OpenRing:
+        except OpenRingError:
             assert area["wkt"] == "INVALID", (number, variant)
             continue
         assert area["wkt"] != "INVALID", (number, variant)
         assert shapely.equals(shape, shapely.from_wkt(area["wkt"])), (number, variant)
         repaired, issues = repair_parcels(parcels(shape))
-        assert ([issue.code for issue in issues], repaired["is_quarantined"].tolist()) == ([], [False]), number
+        assert ([issue.code for issue in issues], repaired["is_quarantined"].tolist()) == ([], [False]), (
+            number
+        )
     assert seen == {"default": 80, "location": 11}
 
 
@@ -188,10 +191,15 @@ def as_drawn(data: Path, kind: str, number: int) -> dict[str, object]:
                 loose.remove(follower)
                 ring += follower[1:] if follower[0] == ring[-1] else follower[-2::-1]
             found.append(ring)
-    return {"type": "MultiPolygon", "coordinates": [[ring, *rings["inner"] * (not k)] for k, ring in enumerate(rings["outer"])]}
+    return {
+        "type": "MultiPolygon",
+        "coordinates": [[ring, *rings["inner"] * (not k)] for k, ring in enumerate(rings["outer"])],
+    }
 
 
-def test_an_invalid_multipolygon_of_osm_is_named_unless_it_is_one_piece_of_land_all_the_same(shared_data, tmp_path):
+def test_an_invalid_multipolygon_of_osm_is_named_unless_it_is_one_piece_of_land_all_the_same(
+    shared_data, tmp_path
+):
     silent = set()
     for number, variant, data, area in osm_cases(shared_data / "broken" / "osm_grid"):
         if variant != "default" or area["wkt"] != "INVALID":
@@ -199,7 +207,12 @@ def test_an_invalid_multipolygon_of_osm_is_named_unless_it_is_one_piece_of_land_
         drawing = as_drawn(data, area["from_type"], area["from_id"])
         raw = read_source(geojson(tmp_path / f"{number}.geojson", feature(drawing, id=str(number))))
         repaired, issues = repair_parcels(raw.frame)
-        if not {issue.code for issue in [*raw.issues, *issues]} & {*SETTLED, "GEOM.UNCLOSED", "FILE.BAD_RECORD", "GEOM.DOUBLE_POINT"}:
+        if not {issue.code for issue in [*raw.issues, *issues]} & {
+            *SETTLED,
+            "GEOM.UNCLOSED",
+            "FILE.BAD_RECORD",
+            "GEOM.DOUBLE_POINT",
+        }:
             silent.add(number)
             assert shapely.is_valid(repaired.geometry.iloc[0])
     # Rings that touch between nodes (754, 771, 773) or in two nodes at one place (780 to 782) break a rule of OSM
@@ -229,7 +242,7 @@ def test_every_broken_geojson_gives_data_or_issues(shared_data, name, count):
 
 
 # Defects by the letter of the format that change no land: the turn of rings, boxes written beside the coordinates,
-# more digits or vertices than needed, names that are no strings, a CRS said where none need be.
+# more digits or vertices than needed, a CRS said where none need be.
 HARMLESS = {
     "invalid_exterior_not_ccw",
     "invalid_interior_not_cw",

@@ -53,10 +53,14 @@ def test_it_fails_by_seven_hundredths_and_nothing_else(judged):
 def test_the_verdict_and_its_sentence(judged, a2):
     assert a2["verdict"] == "not_ready"
     first = why(judged, "A-2")[0]
-    assert first.text.startswith("不达标：固定资产投资强度 149.93 万元/亩，要求不低于 150 万元/亩（差 0.07）。依据：")
+    assert first.text.startswith(
+        "不达标：固定资产投资强度 149.93 万元/亩，要求不低于 150 万元/亩（差 0.07）。依据："
+    )
     assert first.text.endswith("，自 2022-12-25 起。")
     english = why(judged, "A-2", "en")[0].text
-    assert english.startswith("fail: Fixed-asset investment intensity 149.93 万元/亩, required at least 150 万元/亩 (short by 0.07).")
+    assert english.startswith(
+        "fail: Fixed-asset investment intensity 149.93 万元/亩, required at least 150 万元/亩 (short by 0.07)."
+    )
 
 
 def test_it_is_on_no_list_and_says_why(judged, a2):

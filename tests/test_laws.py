@@ -16,17 +16,21 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import landplan
-from landplan.gather import Inputs, Layer
-from landplan.pipeline import _indicators_of, assess, steps_of
+from landplan.inputs import Inputs, Layer
+from landplan.pipeline import _indicators_of, assess
 from landplan.repair import repair_parcels
 from landplan.rules import load_rulebook
 from landplan.schema import coerce, column
+from landplan.steps import steps_of
 
 AS_OF = date(2026, 11, 20)
 PACKAGE = Path(landplan.__file__).parent
 # Shrinking a whole assessment takes minutes and a drawing of six squares is small enough to read.
 SLOW = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.explicit, Phase.reuse, Phase.generate]
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 
 
@@ -48,7 +52,9 @@ def drawings(draw):
             corners = [(x, y), (x + width, y + height), (x + width, y), (x, y + height)]
             square = shapely.Polygon([(worlds.EAST + a, worlds.NORTH + b) for a, b in corners])
         shapes[f"P{number}"] = None if kind == "none" else square
-    values = draw(st.lists(st.sampled_from([np.nan, 100.0, 2248.95, 2250.0, 9000.0]), min_size=count, max_size=count))
+    values = draw(
+        st.lists(st.sampled_from([np.nan, 100.0, 2248.95, 2250.0, 9000.0]), min_size=count, max_size=count)
+    )
     industry = draw(st.lists(st.sampled_from(["C30", "C14", "C99", None]), min_size=count, max_size=count))
     frame = worlds.parcels(shapes, invest_intensity_cny_per_m2=values, industry_gbt4754_2017=industry)
     return coerce(frame, "parcels")
@@ -59,9 +65,19 @@ def world(parcels: geopandas.GeoDataFrame) -> Inputs:
     zones = worlds.layer(worlds.box(0, 0, 500, 2000), worlds.box(500, 0, 500, 2000), zone_code=["Z1", "Z2"])
     zones["valid_from"] = zones["valid_to"] = pd.Series(pd.NaT, index=zones.index, dtype="datetime64[s]")
     evaluation = worlds.layer(
-        worlds.box(0, 0, 700), item=["flood"], approved_on=pd.to_datetime(["2024-01-01"]), until=pd.to_datetime(["2028-01-01"])
+        worlds.box(0, 0, 700),
+        item=["flood"],
+        approved_on=pd.to_datetime(["2024-01-01"]),
+        until=pd.to_datetime(["2028-01-01"]),
     )
-    log = pd.DataFrame({"parcel_id": ["P0", "P1"], "item": ["clear_land"] * 2, "state": ["done"] * 2, "on": pd.to_datetime(["2024-01-01"] * 2)})
+    log = pd.DataFrame(
+        {
+            "parcel_id": ["P0", "P1"],
+            "item": ["clear_land"] * 2,
+            "state": ["done"] * 2,
+            "on": pd.to_datetime(["2024-01-01"] * 2),
+        }
+    )
     return Inputs(
         name="world",
         parcels=parcels,
@@ -91,11 +107,14 @@ def test_law_1_a_step_on_two_halves_is_the_step_on_the_whole(parcels, cut):
         if together.findings is not None:
             # Rows lie parcel by parcel, so the halves' rows follow one another.
             pd.testing.assert_frame_equal(
-                pd.concat([one.findings, two.findings], ignore_index=True), together.findings.reset_index(drop=True)
+                pd.concat([one.findings, two.findings], ignore_index=True),
+                together.findings.reset_index(drop=True),
             )
         if together.pieces is not None:
             joined = pd.concat([one.pieces, two.pieces], ignore_index=True)
-            assert joined[["parcel_id", "feature", "overlap_m2"]].equals(together.pieces[["parcel_id", "feature", "overlap_m2"]])
+            assert joined[["parcel_id", "feature", "overlap_m2"]].equals(
+                together.pieces[["parcel_id", "feature", "overlap_m2"]]
+            )
         new = [c for c in together.columns.columns if c not in whole.columns]
         whole = geopandas.GeoDataFrame(whole.join(together.columns[new]), geometry="geometry", crs=whole.crs)
 
@@ -120,7 +139,10 @@ def test_law_3_no_factor_of_a_unit_is_written_outside_units():
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, float):
-                assert not any(abs(node.value - factor) < 1e-4 * factor for factor in forbidden), (file.name, node.lineno)
+                assert not any(abs(node.value - factor) < 1e-4 * factor for factor in forbidden), (
+                    file.name,
+                    node.lineno,
+                )
 
 
 @SLOW
@@ -140,7 +162,10 @@ def test_law_4_a_layer_taken_away_never_makes_a_parcel_ready(parcels):
 @given(drawings())
 def test_law_4_what_is_not_known_is_never_passed(parcels):
     result = assess(world(parcels), as_of=AS_OF)
-    for rule, name in (("invest_intensity.min", "invest_intensity_cny_per_m2"), ("farmland.overlap", "farmland_overlap_m2")):
+    for rule, name in (
+        ("invest_intensity.min", "invest_intensity_cny_per_m2"),
+        ("farmland.overlap", "farmland_overlap_m2"),
+    ):
         rows = result.findings[(result.findings["rule_id"] == rule).to_numpy()].set_index("parcel_id")
         unknown = result.parcels.index[result.parcels[name].isna().to_numpy()]
         assert not rows.loc[unknown, "status"].isin(["pass", "fail"]).any()
@@ -149,12 +174,19 @@ def test_law_4_what_is_not_known_is_never_passed(parcels):
 def test_law_6_only_the_command_line_reads_the_clock():
     clocks = {"now", "today", "utcnow", "time"}
     for file in PACKAGE.rglob("*.py"):
-        if file.name == "cli.py":
+        if file.parent.name == "cli":
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in clocks:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in clocks
+            ):
                 owner = ast.unparse(node.func.value)
-                assert owner not in ("datetime", "date", "time", "pd.Timestamp", "datetime.date"), (file.name, node.lineno)
+                assert owner not in ("datetime", "date", "time", "pd.Timestamp", "datetime.date"), (
+                    file.name,
+                    node.lineno,
+                )
 
 
 def test_law_6_the_past_is_judged_by_the_rules_of_its_day(sample):

@@ -15,7 +15,9 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 def run(path: Path) -> nbformat.NotebookNode:
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}).execute()
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
+    ).execute()
     return notebook
 
 
@@ -36,7 +38,13 @@ def test_the_first_notebook_ends_in_a_map_that_shows_without_a_network(chromium,
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+            ],
         )
         page = browser.new_context(offline=True, viewport={"width": 1000, "height": 800}).new_page()
         page.on("request", lambda request: asked.append(request.url))

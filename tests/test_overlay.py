@@ -55,7 +55,10 @@ def test_law_4_a_parcel_beyond_the_extent_of_a_layer_is_unknown_and_not_clear():
 
 def test_a_parcel_without_a_shape_is_unknown_under_every_layer():
     frame = measured(worlds.parcels({"A": worlds.box(0, 0, 100), "B": None}))
-    assert overlaps_of(frame, worlds.layer(worlds.box(0, 0, 10)))["farmland_overlap_m2"].isna().tolist() == [False, True]
+    assert overlaps_of(frame, worlds.layer(worlds.box(0, 0, 10)))["farmland_overlap_m2"].isna().tolist() == [
+        False,
+        True,
+    ]
 
 
 def test_two_parcels_sharing_an_edge_and_two_zones_never_double():
@@ -98,7 +101,11 @@ def evaluations(*rows):
 
 
 def test_an_evaluation_counts_only_where_it_covers_and_only_in_date():
-    frame = measured(worlds.parcels({"A": worlds.box(0, 0, 100), "B": worlds.box(150, 0, 100), "C": worlds.box(900, 0, 50)}))
+    frame = measured(
+        worlds.parcels(
+            {"A": worlds.box(0, 0, 100), "B": worlds.box(150, 0, 100), "C": worlds.box(900, 0, 50)}
+        )
+    )
     supplied = evaluations(
         (worlds.box(0, 0, 200), "flood", "2024-01-01", "2027-01-01"),
         (worlds.box(900, 0, 50), "flood", "2020-01-01", "2025-01-01"),
@@ -119,9 +126,12 @@ def test_an_evaluation_counts_on_its_last_day_and_not_on_the_next():
 
 
 def test_an_evaluation_without_a_day_of_expiry_is_unknown_where_it_alone_would_cover():
-    frame = measured(worlds.parcels({"A": worlds.box(0, 0, 100), "B": worlds.box(150, 0, 50), "C": worlds.box(900, 0, 50)}))
+    frame = measured(
+        worlds.parcels({"A": worlds.box(0, 0, 100), "B": worlds.box(150, 0, 50), "C": worlds.box(900, 0, 50)})
+    )
     supplied = evaluations(
-        (worlds.box(0, 0, 200), "flood", "2024-01-01", None), (worlds.box(150, 0, 50), "flood", "2024-01-01", "2027-01-01")
+        (worlds.box(0, 0, 200), "flood", "2024-01-01", None),
+        (worlds.box(150, 0, 50), "flood", "2024-01-01", "2027-01-01"),
     )
     found = measure_evaluations(frame, supplied, {"flood": "洪水影响评价"}, AS_OF)["evaluation_flood_share"]
     assert np.isnan(found["A"])

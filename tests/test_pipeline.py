@@ -8,8 +8,9 @@ import worlds
 from test_laws import world
 
 from landplan.issues import Issue
-from landplan.pipeline import assess, steps_of
+from landplan.pipeline import assess
 from landplan.schema import coerce
+from landplan.steps import steps_of
 
 AS_OF = date(2026, 11, 20)
 
@@ -19,10 +20,17 @@ def parcels(**shapes):
 
 
 def test_a_parcel_beside_its_zone_is_asked_about_and_one_three_degrees_off_is_misplaced():
-    inputs = world(parcels(inside=worlds.box(10, 10, 50), beside=worlds.box(1100, 10, 50), far=worlds.box(260_000, 10, 50)))
+    inputs = world(
+        parcels(
+            inside=worlds.box(10, 10, 50), beside=worlds.box(1100, 10, 50), far=worlds.box(260_000, 10, 50)
+        )
+    )
     found = assess(inputs, as_of=AS_OF).issues
     told = found[found["code"].isin(["GEOM.OUTSIDE_ZONES", "CRS.OUTSIDE"]).to_numpy()]
-    assert told[["parcel_id", "code"]].to_numpy().tolist() == [["beside", "GEOM.OUTSIDE_ZONES"], ["far", "CRS.OUTSIDE"]]
+    assert told[["parcel_id", "code"]].to_numpy().tolist() == [
+        ["beside", "GEOM.OUTSIDE_ZONES"],
+        ["far", "CRS.OUTSIDE"],
+    ]
     assert told["is_blocking"].all()
 
 
@@ -36,14 +44,25 @@ def test_a_damaged_elevation_model_costs_the_slopes_and_nothing_else(tmp_path):
 
 
 def test_what_the_reader_said_of_a_parcel_is_not_said_twice():
-    inputs = replace(world(parcels(A=None, B=worlds.box(10, 10, 50))), issues=(Issue("GEOM.NULL", parcel_id="A"),))
+    inputs = replace(
+        world(parcels(A=None, B=worlds.box(10, 10, 50))), issues=(Issue("GEOM.NULL", parcel_id="A"),)
+    )
     assert (assess(inputs, as_of=AS_OF).issues["code"] == "GEOM.NULL").sum() == 1
 
 
 def test_the_steps_can_be_read_aloud():
     inputs = world(parcels(A=worlds.box(10, 10, 50)))
     names = [name for name, _ in steps_of(inputs, AS_OF, pd.DataFrame(columns=["indicator"]))]
-    assert names == ["measure", "industry", "zones", "overlay farmland", "evaluations", "indicators", "events", "rules"]
+    assert names == [
+        "measure",
+        "industry",
+        "zones",
+        "overlay farmland",
+        "evaluations",
+        "indicators",
+        "events",
+        "rules",
+    ]
 
 
 def test_the_engine_is_asked_for_every_step():

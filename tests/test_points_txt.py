@@ -14,6 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sources import found, row_of
 
+from landplan.cli import main
 from landplan.crs import measure_areas
 from landplan.errors import CRSError, StoreError, UsageError
 from landplan.issues import codes
@@ -349,6 +350,12 @@ def test_a_closing_point_with_the_number_of_another_ring_still_closes(tmp_path):
     points = listed(square())
     points[-1] = points[-1].replace("J1,1,", "J1,3,")
     raw = read(tmp_path, [*head(), *plot(points)])
+    assert (areas(raw), faults(raw)) == ([10_000.0], [])
+
+
+def test_a_ring_closed_twice_is_one_ring(tmp_path):
+    points = listed(square())
+    raw = read(tmp_path, [*head(), *plot([*points, points[0]])])
     assert (areas(raw), faults(raw)) == ([10_000.0], [])
 
 
@@ -765,6 +772,42 @@ def test_an_edition_that_is_none_is_a_wrong_use_with_every_reason(tmp_path):
 def test_another_datum_is_not_written_as_cgcs2000(tmp_path):
     with pytest.raises(CRSError):
         write_points(parcels([box()], crs=2383), tmp_path / "out.txt")
+
+
+def test_the_command_writes_the_edition_that_is_asked_for(tmp_path, capsys):
+    source = write_points(parcels([box(), box(300)]), tmp_path / "a.txt")
+    out = tmp_path / "out.txt"
+    words = [
+        "export-txt",
+        str(source),
+        "-o",
+        str(out),
+        "--edition",
+        "plain",
+        "--columns",
+        "8",
+        "--decimals",
+        "2",
+        "--parcel",
+        "A-2",
+    ]
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--text-encoding", "utf-8", "--made-by", "测绘院"])
+    assert left.value.code == 0
+    assert "1 宗" in capsys.readouterr().out
+    lines = out.read_text("utf-8").splitlines()
+    assert (lines[2], lines[8], lines[12]) == ("数据产生单位=测绘院", "带号=38", "5,1.0000,A-2,,面,,,@")
+    assert lines[13] == "J1,1,4170000.00,500400.00"
+
+
+@pytest.mark.parametrize("wrong", [["--edition", "x"], ["--columns", "3"], ["--parcel", "B-1"]])
+def test_the_command_says_what_is_wrong_with_its_words(tmp_path, capsys, wrong):
+    source = write_points(parcels([box()]), tmp_path / "a.txt")
+    with pytest.raises(SystemExit) as left:
+        main(["export-txt", str(source), "-o", str(tmp_path / "out.txt"), *wrong])
+    assert left.value.code == 2
+    assert wrong[1] in capsys.readouterr().err
+    assert not (tmp_path / "out.txt").exists()
 
 
 @st.composite

@@ -167,10 +167,3 @@ def test_a_name_with_a_semicolon_is_read_whole(tmp_path):
     for part in list(tmp_path.iterdir()):
         part.rename(tmp_path / f"一;二{part.suffix}")
     assert read_vector(tmp_path / "一;二.shp").source.rows_imported == 3
-
-
-def test_formats_to_come_say_what_to_do_instead(tmp_path):
-    (tmp_path / "a.dwg").write_bytes(b"AC1015")
-    raw = read_source(tmp_path / "a.dwg")
-    assert found(raw) == ["TXT.NOT_YET"]
-    assert "SHP" in raw.issues[0].as_row()["mend_zh"]

@@ -8,7 +8,7 @@ from landplan.repair import find_conflicts, reconcile_areas, repair_layer, repai
 
 
 def test_a_bow_tie_is_set_apart_with_every_area_it_could_have():
-    tie = shapely.transform(shapely.Polygon([(0, 0), (100, 100), (100, 0), (0, 100)]), lambda c: c + [worlds.EAST, worlds.NORTH])
+    tie = shapely.transform(shapely.Polygon([(0, 0), (100, 100), (100, 0), (0, 100)]), worlds.move)
     repaired, issues = repair_parcels(worlds.parcels({"A": tie, "B": worlds.box(0, 0, 50)}))
     assert repaired["is_quarantined"].tolist() == [True, False]
     assert [(issue.code, issue.parcel_id) for issue in issues] == [("GEOM.INVALID", "A")]
@@ -18,7 +18,7 @@ def test_a_bow_tie_is_set_apart_with_every_area_it_could_have():
 
 def test_a_spike_without_area_is_mended_and_said():
     corner = [(0, 0), (100, 0), (100, 100), (0, 100), (0, 150), (0, 100)]
-    spiked = shapely.transform(shapely.Polygon(corner), lambda c: c + [worlds.EAST, worlds.NORTH])
+    spiked = shapely.transform(shapely.Polygon(corner), worlds.move)
     repaired, issues = repair_parcels(worlds.parcels({"A": spiked}))
     assert repaired.geometry["A"].area == pytest.approx(10000.0)
     assert repaired.geometry["A"].is_valid
@@ -28,7 +28,7 @@ def test_a_spike_without_area_is_mended_and_said():
 def test_a_hole_outside_its_shell_is_a_question_and_not_a_guess():
     shell = [(0, 0), (100, 0), (100, 100), (0, 100)]
     hole = [(200, 0), (220, 0), (220, 20), (200, 20)]
-    odd = shapely.transform(shapely.Polygon(shell, [hole]), lambda c: c + [worlds.EAST, worlds.NORTH])
+    odd = shapely.transform(shapely.Polygon(shell, [hole]), worlds.move)
     repaired, issues = repair_parcels(worlds.parcels({"A": odd}))
     assert repaired["is_quarantined"].tolist() == [True]
     assert "洞在外环之外" in issues[0].value
@@ -57,7 +57,9 @@ def test_heights_are_laid_aside_for_measuring():
 
 
 def test_neighbours_sharing_an_edge_are_no_conflict_but_an_overlap_is_told_to_both():
-    frame = worlds.parcels({"A": worlds.box(0, 0, 100), "B": worlds.box(100, 0, 100), "C": worlds.box(190, 0, 100)})
+    frame = worlds.parcels(
+        {"A": worlds.box(0, 0, 100), "B": worlds.box(100, 0, 100), "C": worlds.box(190, 0, 100)}
+    )
     frame, _ = repair_parcels(frame)
     found = [(issue.code, issue.parcel_id, issue.value) for issue in find_conflicts(frame)]
     assert found == [("GEOM.OVERLAP", "B", "C（1000.00 m2）"), ("GEOM.OVERLAP", "C", "B（1000.00 m2）")]
@@ -75,11 +77,13 @@ def test_a_strip_half_a_metre_wide_is_a_sliver():
 
 
 def test_a_layer_that_cannot_be_measured_somewhere_says_nothing_there():
-    tie = shapely.transform(shapely.Polygon([(0, 0), (9, 9), (9, 0), (0, 9)]), lambda c: c + [worlds.EAST, worlds.NORTH])
+    tie = shapely.transform(shapely.Polygon([(0, 0), (9, 9), (9, 0), (0, 9)]), worlds.move)
     kept, boxes, issues = repair_layer(worlds.layer(tie, worlds.box(50, 50, 10)), "farmland")
     assert len(kept) == 1
     assert boxes.geometry[0].equals(worlds.box(0, 0, 9))
-    assert [(issue.code, issue.layer, issue.row) for issue in issues] == [("GEOM.LAYER_INVALID", "farmland", 1)]
+    assert [(issue.code, issue.layer, issue.row) for issue in issues] == [
+        ("GEOM.LAYER_INVALID", "farmland", 1)
+    ]
 
 
 @pytest.mark.parametrize(

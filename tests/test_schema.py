@@ -29,7 +29,9 @@ def test_no_header_means_two_columns_of_one_table():
         seen: dict[str, str] = {}
         for declared in dictionary().values():
             if table in declared.tables:
-                for alias in {_fold(a) for a in (declared.name, declared.label_zh, declared.label_en, *declared.aliases)}:
+                for alias in {
+                    _fold(a) for a in (declared.name, declared.label_zh, declared.label_en, *declared.aliases)
+                }:
                     assert seen.setdefault(alias, declared.name) == declared.name, (table, alias)
 
 
@@ -97,7 +99,9 @@ def test_a_range_fills_floor_and_ceiling():
 
 def test_what_is_no_number_is_unknown_with_its_cell_and_never_zero():
     raw = pd.DataFrame({"投资强度（万元/亩）": ["abc", "", "—", 0]})
-    read = canonicalise(raw, "parcels", source="台账.xlsx", rows=[5, 6, 7, 8], letters={"投资强度（万元/亩）": "F"})
+    read = canonicalise(
+        raw, "parcels", source="台账.xlsx", rows=[5, 6, 7, 8], letters={"投资强度（万元/亩）": "F"}
+    )
     assert read.frame["invest_intensity_cny_per_m2"].isna().tolist() == [True, True, True, False]
     assert [(issue.code, issue.cell, issue.value) for issue in read.issues] == [("ATTR.NUMBER", "F5", "abc")]
 
@@ -161,7 +165,10 @@ def test_a_number_that_does_not_fit_its_column_is_a_fault_and_not_a_guess(header
 
 
 def test_years_may_say_that_they_are_years():
-    assert canonicalise(pd.DataFrame({"出让年限": ["50年", 50]}), "parcels").frame["term_years"].tolist() == [50, 50]
+    assert canonicalise(pd.DataFrame({"出让年限": ["50年", 50]}), "parcels").frame["term_years"].tolist() == [
+        50,
+        50,
+    ]
 
 
 def test_a_code_that_excel_turned_into_a_power_of_ten_is_called_lost():

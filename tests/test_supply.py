@@ -20,7 +20,10 @@ def parcels(*rows):
 
 def findings(*rows):
     frame = pd.DataFrame(
-        [{"parcel_id": p, "rule_id": r, "indicator": i, "status": s, "force": "mandatory"} for p, r, i, s in rows]
+        [
+            {"parcel_id": p, "rule_id": r, "indicator": i, "status": s, "force": "mandatory"}
+            for p, r, i, s in rows
+        ]
     )
     return coerce(frame, "findings")
 
@@ -48,7 +51,16 @@ def judged(frame=FRAME, found=FAIL):
     from datetime import date
 
     nothing = pd.DataFrame()
-    return Assessment(frame.join(classes), nothing, nothing, nothing, nothing, found, nothing, Provenance(date(2026, 1, 1), "", True, "0"))
+    return Assessment(
+        frame.join(classes),
+        nothing,
+        nothing,
+        nothing,
+        nothing,
+        found,
+        nothing,
+        Provenance(date(2026, 1, 1), "", True, "0"),
+    )
 
 
 def test_each_parcel_stands_where_its_papers_put_it():
@@ -92,7 +104,13 @@ def test_zones_and_verdicts_add_up_in_parcels_and_land():
 _STATES = st.sampled_from([None, "done", "pending", "none", "void", "suspended"])
 
 
-@given(st.lists(st.tuples(_STATES, _STATES, st.sampled_from(["ready", "pending", "not_ready"]), st.floats(0, 1e6)), min_size=1, max_size=12))
+@given(
+    st.lists(
+        st.tuples(_STATES, _STATES, st.sampled_from(["ready", "pending", "not_ready"]), st.floats(0, 1e6)),
+        min_size=1,
+        max_size=12,
+    )
+)
 def test_only_what_is_ready_approved_and_unsold_is_ever_offered(rows):
     frame = parcels(*((f"P{n}", a, s, v, area, "Z") for n, (a, s, v, area) in enumerate(rows)))
     classes = classify_supply(frame, findings(("X", "r", "far_min", "pass")))["supply_class"]
@@ -100,4 +118,6 @@ def test_only_what_is_ready_approved_and_unsold_is_ever_offered(rows):
     approved = (frame["event_approval_state"] == "done").to_numpy()
     unsold = frame["event_sale_state"].isin(["none", "void"]).to_numpy()
     assert (offered == (approved & unsold & (frame["verdict"] == "ready").to_numpy())).all()
-    assert np.isin(classes, ["stock", "stock_held", "incremental", "incremental_held", "supplied", "unknown"]).all()
+    assert np.isin(
+        classes, ["stock", "stock_held", "incremental", "incremental_held", "supplied", "unknown"]
+    ).all()

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landplan.issues import Issue
-from landplan.tables import issue_table
 from landplan.schema import coerce
+from landplan.tables import issue_table
 from landplan.verdict import _number, decide
 
 STATUSES = ["pass", "fail", "unknown", "refer", "exempt"]
@@ -15,7 +15,9 @@ PARCEL = pd.DataFrame(index=pd.Index(["A"], name="parcel_id"))
 
 
 def findings(*rows):
-    frame = pd.DataFrame([{"parcel_id": "A", "rule_id": f"r{n}", "status": s, "force": f} for n, (s, f) in enumerate(rows)])
+    frame = pd.DataFrame(
+        [{"parcel_id": "A", "rule_id": f"r{n}", "status": s, "force": f} for n, (s, f) in enumerate(rows)]
+    )
     return coerce(frame, "findings")
 
 
@@ -49,7 +51,9 @@ def test_a_blocking_issue_keeps_a_parcel_pending_and_a_plain_one_does_not():
 
 
 _RANK = {"not_ready": 0, "pending": 1, "ready": 2}
-_ROWS = st.lists(st.tuples(st.sampled_from(STATUSES), st.sampled_from(["mandatory", "advisory"])), min_size=1, max_size=6)
+_ROWS = st.lists(
+    st.tuples(st.sampled_from(STATUSES), st.sampled_from(["mandatory", "advisory"])), min_size=1, max_size=6
+)
 
 
 @given(_ROWS, st.integers(0, 5))

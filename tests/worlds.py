@@ -17,7 +17,9 @@ EAST, NORTH = 400_000.0, 4_140_000.0
 
 
 def box(x: float, y: float, width: float, height: float | None = None) -> Any:
-    return shapely.box(EAST + x, NORTH + y, EAST + x + width, NORTH + y + (width if height is None else height))
+    return shapely.box(
+        EAST + x, NORTH + y, EAST + x + width, NORTH + y + (width if height is None else height)
+    )
 
 
 def parcels(shapes: dict[str, Any], crs: int = 4547, **columns: list[Any]) -> GeoDataFrame:
@@ -44,3 +46,8 @@ def raster(rows: list[list[float]], cell: float = 100.0, crs: int = 4547, nodata
     ) as dataset:  # fmt: skip
         dataset.write(heights, 1)
     return file.open()
+
+
+def move(coordinates: Any) -> Any:
+    """Put a drawing near the origin where the others are."""
+    return coordinates + np.array([EAST, NORTH])

@@ -182,18 +182,19 @@ def compare_verdicts(before: Changes, assessment: Assessment | None) -> list[Cha
     list of Change
         Changed verdicts first, then new parcels, then those gone; each by number.
     """
-    from landplan.verdict import why
+    from landplan.verdict import why_all
 
     if not before.as_of:
         return []
     now = {} if assessment is None else _verdicts(assessment)
     changed = [pid for pid in now if pid in before.before and now[pid][0] != before.before[pid][0]]
+    reasons = {} if assessment is None else why_all(assessment, "zh", changed)
     found = []
     for pid in sorted(changed):
-        reasons = [] if assessment is None else why(assessment, pid)
-        decisive = [reason.text for reason in reasons if reason.is_decisive]
+        decisive = [reason.text for reason in reasons[pid] if reason.is_decisive]
         (was, area), (verdict, new) = before.before[pid], now[pid]
-        found.append(Change(pid, "changed", was, verdict, area, new, "；".join(decisive[:3])))
+        reason = "；".join(decisive[:3]) or "强制性规则全部通过"
+        found.append(Change(pid, "changed", was, verdict, area, new, reason))
     found += [
         Change(pid, "added", "", now[pid][0], None, now[pid][1])
         for pid in sorted(set(now) - set(before.before))

@@ -179,7 +179,7 @@ def shown_name(name: str) -> str:
 def _target(name: str, taken: set[str]) -> str:
     parts = []
     for part in name.split("/"):
-        safe = _UNSAFE.sub("_", shown_name(part))[:_LONGEST].rstrip(". ")
+        safe = _UNSAFE.sub("_", shown_name(part))[:_LONGEST].lstrip().rstrip(". ")
         is_same = safe == part and not _DEVICES.fullmatch(part)
         parts.append(safe if is_same else f"{safe}-{_mark(name)}")
     target = "/".join(parts)

@@ -275,8 +275,8 @@ class _Run:
             if record.crashes >= _CRASHES:
                 record.state, record.note = "quarantined", _QUARANTINED
             elif event.kind != "hung":
-                # At the end of the queue: what brought it down may have been its neighbour's hunger. A hang is
-                # not waited for twice in one run.
+                # At the end of the queue: what brought it down may have been a neighbour's hunger. A hang
+                # is not waited for twice in one run.
                 self.log.write("unit_retried", self.manifest.run, record, faults=record.faults)
                 self.tried[event.name] = (record.attempts, record.crashes)
                 self.waiting.append(event.name)

@@ -248,7 +248,7 @@ def _link(page: Page, top: int, fields: Sequence[Field], records: Sequence[Recor
 
 def _fill(page: Page, top: int, fields: Sequence[Field], records: Sequence[Record]) -> None:
     """Tint the parcels of a verdict where there are any; numbers stay where numbers stand."""
-    tones = {f"{word}（宗）": TONES[state] for state, word in _states() if state in TONES}
+    tones = {f"{word}（宗）": TONES[state] for state, word in _states() if state in _VERDICTS}
     tones["错误（处）"] = TONES["error"]
     for place, item in enumerate(fields):
         for at in range(len(records)):

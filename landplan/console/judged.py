@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from landplan.console.lines import open_console, print_frame, print_points, print_table, say
 from landplan.schema import column, display
 from landplan.supply import balance_supply, count_by_zone, list_supply
@@ -142,9 +144,7 @@ def print_issues(assessment: Assessment) -> None:
     told = issues[(issues["severity"] != "info").to_numpy(dtype=bool)]
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for found in told.to_dict("records"):
-        row: dict[str, Any] = {
-            str(name): "" if value != value or value is None else value for name, value in found.items()
-        }  # noqa: PLR0124 - NaN
+        row: dict[str, Any] = {str(name): "" if pd.isna(value) else value for name, value in found.items()}
         groups.setdefault((row["severity"], row["code"], row["source"], row["layer"]), []).append(row)
     if not groups:
         return

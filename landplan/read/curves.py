@@ -39,6 +39,9 @@ def has_curves(blob: bytes | None) -> bool:
     """
     if not blob or len(blob) < 9 or blob[0] > 1:
         return False
+    # Nearly every blob there is: points to collections, little-endian, without heights.
+    if blob[0] == 1 and blob[1] < _STRING and not blob[2]:
+        return False
     return _kind(blob[0], blob, 1) % 1000 in _NONLINEAR
 
 

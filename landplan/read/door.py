@@ -225,7 +225,11 @@ def _look(path: Path, name: str, kind: str) -> list[Issue]:
     magic = next((found for mark, found in _MAGIC if head.startswith(mark)), "")
     if kind == "dwg" or (kind == "dxf" and _dwg_release(head)):
         release = _dwg_release(head)
-        return [Issue("FILE.DWG" if release else "FILE.TYPE", source=name, value=f"{path.name}（{release or '?'}）")]
+        return [
+            Issue(
+                "FILE.DWG" if release else "FILE.TYPE", source=name, value=f"{path.name}（{release or '?'}）"
+            )
+        ]
     if kind in {"geojson", "kml", "csv", "txt", "dxf"}:
         trouble = _sniff_text(head, magic, kind)
         return [Issue("FILE.TYPE", source=name, value=f"{path.name}：{trouble}")] if trouble else []
@@ -264,6 +268,8 @@ def _sniff_text(head: bytes, magic: str, kind: str) -> str:
         if b"<!DOCTYPE" in head.upper() or b"<!ENTITY" in head.upper():
             # Entities are the way to bombs and to other people's files.
             return "XML with DOCTYPE"
+    if kind == "dxf" and not head.startswith(_BINARY_DXF) and not _SECTION.search(head):
+        return "not DXF"
     if kind in {"csv", "txt"} and b"\x00" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "binary"
     return ""
@@ -345,6 +351,14 @@ def _check_zip(path: Path, name: str) -> list[Issue]:
                 trouble = "two entries of one name"
             if not trouble and (bad := archive.testzip()):
                 trouble = f"CRC: {bad}"
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        EOFError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         return [Issue("FILE.TRUNCATED", source=name, value=str(error))]
     return [Issue("FILE.UNREADABLE", source=name, value=trouble)] if trouble else []

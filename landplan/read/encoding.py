@@ -29,7 +29,9 @@ _NAMES = {
 _WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "big5": "cp950", "iso8859-1": "latin-1"}
 _WIDE = ("gb18030", "cp950")
 # Codecs in which a line feed is a line feed wherever it stands, so that many cells can be decoded at once.
-ASCII_SAFE = frozenset({"ascii", "utf-8", "gb18030", "gbk", "cp950", "big5", "latin-1", "iso8859-1", "cp1252", "cp1251"})
+ASCII_SAFE = frozenset(
+    {"ascii", "utf-8", "gb18030", "gbk", "cp950", "big5", "latin-1", "iso8859-1", "cp1252", "cp1251"}
+)
 _BATCH = 50_000
 _ENOUGH = 3
 

@@ -58,14 +58,14 @@ def _check(sizes: dict[str, int], head: Callable[[str], bytes], source: str) -> 
     def report(code: str, value: str) -> None:
         issues.append(Issue(code, source=source, value=value))
 
-    for name in sizes:
+    for name, size in sizes.items():
         if not name.lower().endswith(".gdbtable"):
             continue
         top = head(name)
         short = name.rsplit("/", 1)[-1]
         declared = int.from_bytes(top[24:32], "little")
-        if len(top) < _HEADER or sizes[name] < declared:
-            report("FILE.TRUNCATED", f"{short} {sizes[name]} / {declared} B")
+        if len(top) < _HEADER or size < declared:
+            report("FILE.TRUNCATED", f"{short} {size} / {declared} B")
             continue
         index = name[: -len("gdbtable")] + "gdbtablx"
         if index not in sizes:

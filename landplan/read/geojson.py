@@ -99,7 +99,9 @@ def check_properties(content: Any, source: str) -> list[Issue]:
     kinds: dict[str, dict[str, int]] = {}
     differs: dict[str, int] = {}
     if listed is features and isinstance(content, _Doubled):
-        issues += [Issue("ATTR.DOUBLE_KEY", source=source, field=name, value=name) for name in content.doubled]
+        issues += [
+            Issue("ATTR.DOUBLE_KEY", source=source, field=name, value=name) for name in content.doubled
+        ]
     for row, feature in enumerate(listed, 1):
         if not isinstance(feature, dict):
             continue
@@ -107,7 +109,9 @@ def check_properties(content: Any, source: str) -> list[Issue]:
         for part in (feature, properties, feature.get("geometry")):
             for name, values in part.doubled.items() if isinstance(part, _Doubled) else ():
                 shown = " / ".join(json.dumps(v, ensure_ascii=False)[:40] for v in values)
-                issues.append(Issue("ATTR.DOUBLE_KEY", source=source, row=row, field=name, value=f"{name}: {shown}"))
+                issues.append(
+                    Issue("ATTR.DOUBLE_KEY", source=source, row=row, field=name, value=f"{name}: {shown}")
+                )
         for name, value in properties.items() if isinstance(properties, dict) else ():
             if value is None:
                 continue

@@ -15,7 +15,7 @@ import shapely
 from landplan.crs import as_crs
 from landplan.errors import LandplanError
 from landplan.issues import Issue, codes
-from landplan.read.door import TABLES, VECTORS, Door, open_door
+from landplan.read.door import ARCHIVES, TABLES, VECTORS, Door, open_door
 from landplan.read.encoding import decide_encoding
 from landplan.read.source import Read, as_table, read_source
 from landplan.read.vector import list_layers
@@ -182,7 +182,7 @@ def _inspect_table(door: Door, crs: str | None, encoding: str | None, profile: A
     if "geometry" in read.frame:
         issues += _invalid(read)
     layers: Sequence[str] = ()
-    if door.kind in VECTORS:
+    if door.kind in VECTORS | ARCHIVES:
         layers = list_layers(door.path)
     elif door.kind in TABLES and raw.layer:
         layers = [raw.layer]

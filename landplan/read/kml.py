@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
+from landplan.errors import UsageError
 from landplan.issues import Issue
 from landplan.read.encoding import Decision, decide_encoding
 from landplan.read.records import Collector, Records
@@ -196,7 +198,11 @@ def _decode(body: bytes, option: str | None, how: str, source: str) -> tuple[str
     body = body.removeprefix(b"\xef\xbb\xbf")
     match = _XML.match(body[:400])
     declared = match[1].decode("ascii") if match else "utf-8"
-    decision = decide_encoding([body], declared=declared, option=option, how=how, source=source)
+    decision = decide_encoding(body.splitlines(), declared=declared, option=option, how=how, source=source)
+    if not option and any(issue.code == "ENC.UNDECODABLE" for issue in decision.issues):
+        # Nothing fits every line: one damaged byte is no reason to doubt what the file says of itself.
+        with suppress(UsageError):  # the declaration may be the damaged part
+            decision = decide_encoding(body.splitlines(), option=declared, how="declared", source=source)
     text = body.decode(decision.encoding, "replace")
     return _DECLARATION.sub("", text, count=1), decision
 

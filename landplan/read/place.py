@@ -11,6 +11,7 @@ import pyproj
 import shapely
 from pyproj.enums import WktVersion
 from pyproj.exceptions import CRSError as ProjCRSError
+from pyproj.exceptions import ProjError
 
 from landplan.crs import as_crs, crs_name
 from landplan.issues import Issue
@@ -319,7 +320,11 @@ def _lies_in(crs: pyproj.CRS, x: float, y: float) -> bool:
     """Whether a place lies in the area a CRS is meant for; without such an area, on the earth."""
     if crs.geodetic_crs is None:
         return True
-    lon, lat = _to_degrees(crs).transform(x, y)
+    try:
+        lon, lat = _to_degrees(crs).transform(x, y)
+    except ProjError:
+        # A text may describe a plane that nothing leads to.
+        return False
     if not (np.isfinite(lon) and np.isfinite(lat)):
         return False
     area = crs.area_of_use

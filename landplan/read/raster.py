@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
+import atexit
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyproj
 
 from landplan.crs import crs_name
 from landplan.issues import Issue
+from landplan.read.workers import Reader, ReaderError, private_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from landplan.read.door import Door
 
-__all__ = ["Raster", "look_at_raster"]
-
-# Values that stand for "no height" in undeclared rasters: SRTM voids, ESRI floats, the habit of -9999.
-_VOIDS = (-32768.0, -9999.0, -3.4028234663852886e38, 3.4028234663852886e38, -99999.0)
-_MAX_CELLS = 4_000_000_000
+__all__ = ["Raster", "copy_raster", "look_at_raster"]
 
 
 @dataclass
@@ -36,12 +37,15 @@ class Raster:
         RASTER.UNREADABLE, RASTER.CRS, RASTER.NODATA, LIMIT.SIZE.
     has_blanks : bool
         Whether blocks were never written and read as zero.
+    wkt : str
+        Its CRS as WKT; empty where it has none.
     """
 
     about: dict[str, Any] = field(default_factory=dict)
     crs: str = ""
     issues: list[Issue] = field(default_factory=list)
     has_blanks: bool = False
+    wkt: str = ""
 
 
 def look_at_raster(door: Door) -> Raster:
@@ -58,59 +62,85 @@ def look_at_raster(door: Door) -> Raster:
     Raster
         Never raises for what is in the file.
     """
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
-
-    found = Raster()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            # The driver is named: a raster of another kind may stand for other people's files.
-            with rasterio.open(door.path, driver="GTiff") as raster:
-                nodata = raster.nodata
-                found.about = {
-                    "width": raster.width,
-                    "height": raster.height,
-                    "bands": raster.count,
-                    "dtype": raster.dtypes[0],
-                    "cell": [abs(raster.transform.a), abs(raster.transform.e)],
-                    "nodata": nodata if nodata is None or np.isfinite(nodata) else str(nodata),
-                    "bounds": list(raster.bounds),
-                }
-                found.crs = crs_name(raster.crs.to_wkt()) if raster.crs else ""
-                if raster.width * raster.height * raster.count > _MAX_CELLS:
-                    size = f"{raster.width} × {raster.height}"
-                    found.issues.append(Issue("LIMIT.SIZE", source=door.name, value=size))
-                else:
-                    _scan(raster, door.name, found)
-    except (RasterioError, ValueError, OSError) as error:
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        found.issues.append(Issue("RASTER.UNREADABLE", source=door.name, value=why))
-    if found.about and not found.crs:
+        reply = Reader("raster").ask("raster", door.path).about
+    except ReaderError as error:
+        code = "RASTER.UNREADABLE" if error.code == "FILE.UNREADABLE" else error.code
+        return Raster(issues=[Issue(code, source=door.name, value=error.value)])
+    about = reply["about"]
+    found = Raster(about, crs_name(reply["crs"]) if reply["crs"] else "", wkt=reply["crs"])
+    if reply.get("is_large"):
+        size = f"{about['width']} × {about['height']}"
+        found.issues.append(Issue("LIMIT.SIZE", source=door.name, value=size))
+    elif reply.get("fault"):
+        found.issues.append(Issue("RASTER.UNREADABLE", source=door.name, value=reply["fault"]))
+    found.issues += [Issue("RASTER.NODATA", source=door.name, value=f"{value:g}") for value in reply["voids"]]
+    if reply["blank"]:
+        found.has_blanks = True
+        value = f"0（{reply['blank']} 个空块）"
+        found.issues.append(Issue("RASTER.NODATA", source=door.name, value=value))
+    if not found.crs:
         found.issues.append(Issue("RASTER.CRS", source=door.name))
     return found
 
 
-def _scan(raster: Any, source: str, found: Raster) -> None:
-    """Read every block, look for heights that are none and for blocks that were never written."""
-    low, high, holes, blank = np.inf, -np.inf, 0, 0
-    voids: set[float] = set()
-    for (row, column), window in raster.block_windows(1):
-        block = raster.read(1, window=window, masked=True)
-        holes += int(np.ma.getmaskarray(block).sum())
-        cells = block.compressed()
-        cells = cells[np.isfinite(cells)] if cells.dtype.kind == "f" else cells
-        if cells.size:
-            low, high = min(low, float(cells.min())), max(high, float(cells.max()))
-            if raster.nodata is None:
-                lowest, highest = float(cells.min()), float(cells.max())
-                voids.update(v for v in _VOIDS if lowest <= v <= highest and (cells == v).any())
-                # A block without a place in the file reads as zero: the sea level of nowhere.
-                if not lowest and not highest and not raster.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", 1):
-                    blank += 1
-    found.about["holes"] = holes
-    found.about["min"], found.about["max"] = (low, high) if low <= high else (None, None)
-    found.issues += [Issue("RASTER.NODATA", source=source, value=f"{value:g}") for value in sorted(voids)]
-    if blank:
-        found.has_blanks = True
-        found.issues.append(Issue("RASTER.NODATA", source=source, value=f"0（{blank} 个空块）"))
+def copy_raster(
+    door: Door, seen: Raster, bounds: Sequence[float], crs: Any
+) -> tuple[Path | None, list[Issue]]:
+    """
+    Copy the cells of a raster around a place to a plain file of our own, which GDAL may open in this process.
+
+    Parameters
+    ----------
+    door : Door
+        An open one of kind ``tif``.
+    seen : Raster
+        As :func:`look_at_raster` gives.
+    bounds : sequence of float
+        West, south, east and north of the place.
+    crs : pyproj.CRS
+        Of the bounds.
+
+    Returns
+    -------
+    path : Path or None
+        A GeoTIFF with the first band in its own grid, there until Python ends; None where it cannot be read.
+    issues : list of Issue
+        Why.
+    """
+    import rasterio
+
+    system = pyproj.CRS.from_wkt(seen.wkt) if seen.wkt else None
+    near = None
+    # The grid a raster in degrees is warped to hangs on its extent: a piece of it would give other slopes.
+    if system is not None and system.is_projected:
+        mover = pyproj.Transformer.from_crs(crs, system, always_xy=True)
+        west, south, east, north = bounds
+        moved = mover.transform_bounds(west, south, east, north, densify_pts=21)
+        near = [float(v) for v in moved] if np.isfinite(moved).all() else None
+    try:
+        answer = Reader("raster").ask("window", door.path, near=near)
+    except ReaderError as error:
+        code = "RASTER.UNREADABLE" if error.code == "FILE.UNREADABLE" else error.code
+        return None, [Issue(code, source=door.name, value=error.value)]
+    said, table = answer.about, answer.table
+    if table is None:
+        return None, [Issue("RASTER.UNREADABLE", source=door.name)]
+    cells = np.frombuffer(table["cells"][0].as_py(), dtype=said["dtype"]).reshape(said["shape"])
+    path = private_file(".tif")
+    atexit.register(path.unlink, missing_ok=True)
+    height, width = said["shape"]
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=width,
+        height=height,
+        count=1,
+        dtype=said["dtype"],
+        transform=rasterio.Affine(*said["transform"]),
+        crs=said["crs"] or None,
+        nodata=None if said["nodata"] is None else float(said["nodata"]),
+    ) as raster:
+        raster.write(cells, 1)
+    return path, []

@@ -135,7 +135,7 @@ def check_shapefile(shp: Path, source: str) -> list[Issue]:
     for suffix in (".shp",) if index is not None else (".shp", ".shx"):
         size = parts[suffix].stat().st_size
         declared = _declared_size(parts[suffix])
-        if size < max(declared, _HEADER):
+        if size < max(declared, _HEADER) or declared < _HEADER:
             issues.append(Issue("FILE.TRUNCATED", source=source, value=f"{suffix} {size} / {declared} B"))
         elif size > declared:
             issues.append(Issue("FILE.TRAILING", source=source, value=f"{suffix} {size} / {declared} B"))
@@ -151,9 +151,7 @@ def check_shapefile(shp: Path, source: str) -> list[Issue]:
     if any(issue.code == "FILE.TRUNCATED" for issue in issues):
         return issues
     shapes, is_foreign = (
-        _check_index(parts[".shp"], parts[".shx"])
-        if index is None
-        else ((len(index) - _HEADER) // 8, False)
+        _check_index(parts[".shp"], parts[".shx"]) if index is None else ((len(index) - _HEADER) // 8, False)
     )
     if is_foreign:
         issues.append(Issue("FILE.MISMATCH", source=source, value=".shp / .shx"))
@@ -328,13 +326,13 @@ def _check_index(shp: Path, shx: Path) -> tuple[int, bool]:
     An index of another export gives every parcel another parcel's boundary, in silence; offsets need not rise
     (an edited shape is appended), but each must lead to the record of its own number and length.
     """
-    count = (_declared_size(shx) - _HEADER) // 8
+    count = max((_declared_size(shx) - _HEADER) // 8, 0)
     index = np.fromfile(shx, dtype=">i4", count=2 * count, offset=_HEADER).reshape(-1, 2).astype(np.int64)
     if not count:
         return 0, _declared_size(shp) > _HEADER
     starts, lengths = index[:, 0] * 2, index[:, 1]
     end = shp.stat().st_size
-    if (starts < _HEADER).any() or (starts + 8 + lengths * 2 > end).any():
+    if (starts < _HEADER).any() or (lengths < 0).any() or (starts + 8 + lengths * 2 > end).any():
         return count, True
     data = np.memmap(shp, dtype=np.uint8, mode="r")
     heads = np.ascontiguousarray(data[starts[:, None] + np.arange(8)]).view(">i4").reshape(-1, 2)

@@ -155,7 +155,7 @@ def read_source(
         wrong = Issue("FILE.TYPE", source=door.name, value=door.path.name)
         return Raw(pd.DataFrame(), source, issues=[*door.issues, wrong])
     return read_vector(
-        path, layer=layer, crs=crs, encoding=encoding, crs_how=crs_how, encoding_how=encoding_how
+        path, layer=layer, crs=crs, encoding=encoding, crs_how=crs_how, encoding_how=encoding_how, door=door
     )
 
 
@@ -171,7 +171,8 @@ def _read_packed(door: Door, *, layer: str | None, **options: Any) -> Raw:
         raw = read_source(inside.path, layer=None if layer in names else layer, **options)
         unpacked_name, shown = str(inside.path), f"{door.name}/{inside.member}"
     issues = [
-        replace(issue, source=shown if issue.source == unpacked_name else issue.source) for issue in raw.issues
+        replace(issue, source=shown if issue.source == unpacked_name else issue.source)
+        for issue in raw.issues
     ]
     return replace(
         raw, source=replace(raw.source, path=door.name, sha256=door.sha256), issues=[*notes, *issues]

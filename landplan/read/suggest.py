@@ -1,4 +1,4 @@
-"""What coordinates that do not fit their system surely are: another zone, degrees, or the two numbers swapped."""
+"""What coordinates that do not fit their system surely are: another zone, degrees, or swapped numbers."""
 
 from __future__ import annotations
 

@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyproj
 import shapely
+from pyproj.exceptions import ProjError
 from shapely.errors import ShapelyError
 
 from landplan.crs import crs_name, in_measuring_zones, measuring_epsg
 from landplan.errors import CRSError
 from landplan.issues import Issue, codes
-from landplan.read.curves import CHORD_M, has_curves, linearise
-from landplan.read.door import VECTORS, Door, open_door
+from landplan.read.door import ARCHIVES, VECTORS, Door, open_door
+from landplan.read.drawn import name_layers, read_drawn, reason
 from landplan.read.encoding import Decision
-from landplan.read.geojson import check_properties, hold_against_text, read_geojson_records
-from landplan.read.geopackage import check_count, check_envelopes
 from landplan.read.place import FARTHEST, Placement, decide_crs
 from landplan.read.raw import Raw
-from landplan.read.records import Records, unpack_records
-from landplan.read.shapefile import read_attributes
-from landplan.read.stage import Stage, staged
-from landplan.read.workers import Answer, Pending, ReaderError
+from landplan.read.records import Records
+from landplan.read.stage import staged
+from landplan.read.webmap import look_for_marks
+from landplan.read.workers import ReaderError
 from landplan.tables import Source
 
 __all__ = ["list_layers", "measure_total", "read_vector"]
 
 _POLYGONS = ("polygon", "surface", "unknown", "geometry")
-# Text like T0101 is taken for the time 01:01:00 otherwise, in silence.
-_OPTIONS = {"geojson": {"DATE_AS_STRING": "YES"}}
-_DRIVERS = {
-    "shapefile": "ESRI Shapefile",
-    "gpkg": "GPKG",
-    "geojson": "GeoJSON",
-    "flatgeobuf": "FlatGeobuf",
-    "gdb": "OpenFileGDB",
-    "kml": "KML",
-}
 _SHOWN_LAYERS = 40
 _PARSED = frozenset({"dxf", "kml"})
 
@@ -57,6 +43,7 @@ def read_vector(
     encoding: str | None = None,
     crs_how: str = "option",
     encoding_how: str = "option",
+    door: Door | None = None,
 ) -> Raw:
     """
     Read one layer of a drawn source, whole or record by record, and balance its rows.
@@ -71,6 +58,8 @@ def read_vector(
         Override what the file says; the numbers are still held against the CRS.
     crs_how, encoding_how : str, default "option"
         Where those were given: ``option`` or ``profile``.
+    door : Door, optional
+        What stands behind the path, where that was looked at just now: every byte is hashed there.
 
     Returns
     -------
@@ -83,7 +72,7 @@ def read_vector(
     CRSError, UsageError
         If ``crs`` or ``encoding`` itself is not one.
     """
-    door = open_door(path)
+    door = open_door(path) if door is None else door
     if door.is_open and door.kind not in VECTORS:
         door = replace(
             door, issues=(*door.issues, Issue("FILE.TYPE", source=door.name, value=door.path.name))
@@ -98,7 +87,7 @@ def read_vector(
         if stage.fault is not None:
             return _refused(door, [*issues, *stage.decision.issues, stage.fault])
         try:
-            names = _layers(stage, door.kind)
+            names = name_layers(stage, door.kind)
         except ReaderError as error:
             names = []
             if door.kind != "geojson" or error.code != "FILE.UNREADABLE":
@@ -107,7 +96,7 @@ def read_vector(
         if fault:
             return _refused(door, [*issues, fault])
         try:
-            records, decision = _read(stage, door, chosen, option=encoding, how=encoding_how)
+            records, decision = read_drawn(stage, door, chosen, option=encoding, how=encoding_how)
         except (ReaderError, ShapelyError, OSError, ValueError, RuntimeError) as error:
             return _refused(door, [*issues, _unreadable(door, error)])
     return _place(door, chosen, records, decision, issues=issues, crs=crs, crs_how=crs_how)
@@ -128,6 +117,11 @@ def list_layers(path: str | os.PathLike[str]) -> list[str]:
         In the order of the file; empty where it cannot be opened.
     """
     door = open_door(path)
+    if door.is_open and door.kind in ARCHIVES:
+        from landplan.read.archive import list_members, unpacked
+
+        with unpacked(door) as inside:
+            return list_layers(inside.path) if inside.path is not None else list_members(door)
     if not door.is_open or door.kind not in VECTORS:
         return []
     if door.kind == "dxf":
@@ -142,7 +136,7 @@ def list_layers(path: str | os.PathLike[str]) -> list[str]:
         if stage.fault is not None:
             return []
         try:
-            return [name for name, _ in _layers(stage, door.kind)]
+            return [name for name, _ in name_layers(stage, door.kind)]
         except ReaderError:
             return []
 
@@ -154,9 +148,7 @@ def _parse(
     if door.kind == "dxf":
         from landplan.read.cad import read_drawing
 
-        return read_drawing(
-            door.path, layer=layer, crs=crs, encoding=encoding, how=how, source=door.name
-        )
+        return read_drawing(door.path, layer=layer, crs=crs, encoding=encoding, how=how, source=door.name)
     from landplan.read.kml import read_kml
 
     return read_kml(door.path, layer=layer, encoding=encoding, how=how, source=door.name)
@@ -191,6 +183,9 @@ def _place(
         rows=records.rows,
     )
     issues += placed.issues
+    marks = look_for_marks(records.columns)
+    if marks and placed.crs is not None and placed.crs.is_geographic:
+        issues.append(Issue("CRS.GCJ02", source=door.name, layer=chosen, value=f"列名 {marks}"))
     return _hand_over(
         door, chosen, records, geometries=geometries, placed=placed, decision=decision, issues=issues
     )
@@ -203,21 +198,7 @@ def _refused(door: Door, issues: list[Issue], layer: str = "") -> Raw:
 
 def _unreadable(door: Door, error: BaseException) -> Issue:
     code = error.code if isinstance(error, ReaderError) else "FILE.UNREADABLE"
-    return Issue(code, source=door.name, value=_short(error))
-
-
-def _short(error: BaseException) -> str:
-    if isinstance(error, ReaderError):
-        return error.value
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]
-
-
-def _layers(stage: Stage, kind: str) -> list[tuple[str, str]]:
-    """Names and geometry types of the layers."""
-    if kind in {"parquet", "shapefile"}:
-        return [(stage.path.stem, "Unknown")]
-    listed = stage.reader.ask("layers", stage.path).about["layers"]
-    return [(name, drawn) for name, drawn in listed]
+    return Issue(code, source=door.name, value=reason(error))
 
 
 def _choose(names: list[tuple[str, str]], layer: str | None, source: str) -> tuple[str, Issue | None]:
@@ -232,187 +213,6 @@ def _choose(names: list[tuple[str, str]], layer: str | None, source: str) -> tup
             return "", Issue("FILE.AMBIGUOUS", source=source, value=listed)
         return drawn[0], None
     return (names[0][0], None) if names else (layer or "", None)
-
-
-def _read(stage: Stage, door: Door, layer: str, *, option: str | None, how: str) -> tuple[Records, Decision]:
-    """Read a layer the fast way, and record by record where that breaks."""
-    path, decision, shapes = stage.path, stage.decision, None
-    with _ask_whole(stage, door.kind, layer) as pending:
-        if door.kind == "shapefile":
-            # While the reader draws, the attributes are read here: pure Python needs no sandbox.
-            shapes = read_attributes(path, door.name, encoding=option, how=how)
-            decision = replace(shapes.decision, issues=tuple(shapes.issues))
-        try:
-            answer = pending.answer()
-            records = (
-                _from_parquet(answer, door.name)
-                if door.kind == "parquet"
-                else _from_table(answer, door.kind, layer, source=door.name)
-            )
-        except (ReaderError, ShapelyError) as error:
-            is_fatal = isinstance(error, ReaderError) and error.code != "FILE.UNREADABLE"
-            if door.kind == "parquet" or is_fatal:
-                raise
-            records = _read_slowly(stage, door, layer, _short(error))
-    if shapes is not None:
-        kept = np.array(records.rows, dtype=int) - 1
-        is_whole = np.array_equal(kept, np.arange(len(shapes.is_deleted)))
-        records.columns = {
-            name: values if is_whole else [values[k] for k in kept] for name, values in shapes.columns.items()
-        }
-    if door.kind == "gpkg":
-        records.issues[:0] = check_count(path, layer, door.name)
-        records.issues += check_envelopes(
-            path, layer, door.name, records.geometries, records.rows, records.rows_in
-        )
-    if door.kind == "geojson":
-        records = hold_against_text(stage.content, records, door.name)
-        records.issues += check_properties(stage.content, door.name)
-    return records, decision
-
-
-def _ask_whole(stage: Stage, kind: str, layer: str) -> Pending:
-    """Ask for a layer as one table."""
-    if kind == "parquet":
-        return stage.reader.begin("parquet", stage.path)
-    is_shapefile = kind == "shapefile"
-    return stage.reader.begin(
-        "table",
-        stage.path,
-        layer="" if is_shapefile else layer,
-        # The attributes of a shapefile are read by ourselves, to the byte.
-        columns=[] if is_shapefile else None,
-        encoding="ISO-8859-1" if is_shapefile else None,
-        options=_OPTIONS.get(kind, {}),
-    )
-
-
-def _sieve(stage: Stage, kind: str, layer: str, source: str) -> Records:
-    """Read a layer whole, but leave out the records whose geometry cannot be made, and name them."""
-    with _ask_whole(stage, kind, layer) as pending:
-        return _from_table(pending.answer(), kind, layer, source=source, is_sieve=True)
-
-
-def _from_table(answer: Answer, kind: str, layer: str, *, source: str, is_sieve: bool = False) -> Records:
-    """The records of a table that GDAL made."""
-    meta, table = answer.about, answer.table
-    if table is None:
-        raise ReaderError("FILE.UNREADABLE", "no table")
-    fid = meta["fid_column"] or "OGC_FID"
-    drawn = meta["geometry_name"] or "wkb_geometry"
-    blobs = _blobs(table, drawn)
-    geometries, kept, curved = _from_wkb(blobs, is_sieve, meta["crs"])
-    columns = _columns(table, [n for n in table.column_names if n not in (fid, drawn)], kept)
-    fids = table[fid].to_pylist() if kind == "shapefile" else range(table.num_rows)
-    records = Records(columns, geometries, [fids[k] + 1 for k in kept], table.num_rows, meta["crs"])
-    lost = sorted({k + 1 for k in fids} - set(records.rows))
-    records.issues = [
-        Issue("FILE.BAD_RECORD", source=source, layer=layer, row=row, value="WKB") for row in lost
-    ]
-    records.issues += [
-        Issue("GEOM.CURVE", source=source, layer=layer, row=fids[k] + 1, value=CHORD_M) for k in curved
-    ]
-    return records
-
-
-def _blobs(table: Any, name: str) -> list[bytes | None]:
-    """A column of WKB; empty ones where there is none."""
-    if name not in table.column_names:
-        return [None] * table.num_rows
-    blobs: list[bytes | None] = table[name].to_numpy().tolist()
-    return blobs
-
-
-def _columns(table: Any, names: list[str], kept: list[int]) -> dict[str, list[Any]]:
-    """The columns of a table, of the records that are kept."""
-    columns = {name: table[name].to_pylist() for name in names}
-    if len(kept) == table.num_rows:
-        return columns
-    return {name: [values[k] for k in kept] for name, values in columns.items()}
-
-
-def _from_parquet(answer: Answer, source: str) -> Records:
-    """The records of a GeoParquet file."""
-    table = answer.table
-    if table is None:
-        raise ReaderError("FILE.UNREADABLE", "no table")
-    about = json.loads((table.schema.metadata or {}).get(b"geo", b"null"))
-    if not about:
-        raise ValueError("Parquet without the GeoParquet key 'geo'")
-    drawn = about["primary_column"]
-    said = about["columns"][drawn]
-    if said.get("encoding", "WKB") != "WKB":
-        raise ValueError(f"geometry encoding {said.get('encoding')}")
-    geometries, kept, _ = _from_wkb(_blobs(table, drawn), is_sieve=True, crs=None)
-    lost = sorted(set(range(table.num_rows)) - set(kept))
-    issues = [Issue("FILE.BAD_RECORD", source=source, row=k + 1, value="WKB") for k in lost]
-    columns = _columns(table, [name for name in table.column_names if name != drawn], kept)
-    is_silent = "crs" not in said
-    declared = "OGC:CRS84" if is_silent else said["crs"]
-    return Records(columns, geometries, [k + 1 for k in kept], table.num_rows, declared, is_silent, issues)
-
-
-def _from_wkb(
-    blobs: list[bytes | None], is_sieve: bool, crs: Any
-) -> tuple[list[Any], list[int], list[int]]:
-    """Geometries, the positions of the records they belong to, and of those whose arcs became chords."""
-    flat, curved = list(blobs), [k for k, blob in enumerate(blobs) if has_curves(blob)]
-    if curved:
-        # In degrees a millimetre is a hundred-millionth.
-        in_degrees = crs is not None and pyproj.CRS.from_user_input(crs).is_geographic
-        for k in curved:
-            try:
-                flat[k] = linearise(blobs[k] or b"", CHORD_M * (1e-5 if in_degrees else 1.0))
-            except ValueError:
-                flat[k] = b""
-    # The trailing None keeps numpy from taking one geometry for a sequence; NaN is named later, by its row.
-    with np.errstate(invalid="ignore"):
-        values = shapely.from_wkb(
-            np.array([*flat, None], dtype=object), on_invalid="ignore" if is_sieve else "raise"
-        )
-    kept = [k for k, blob in enumerate(blobs) if blob is None or values[k] is not None]
-    return [values[k] for k in kept], kept, [k for k in curved if values[k] is not None]
-
-
-def _read_slowly(stage: Stage, door: Door, layer: str, why: str) -> Records:
-    """Read record by record: fiona, and for GeoJSON that GDAL cannot open at all, its own text."""
-    note = Issue("FILE.RECORD_READER", source=door.name, layer=layer, value=why)
-    # Its attributes are not used; a code page that decodes anything lets every shape through.
-    encoding = "iso-8859-1" if door.kind == "shapefile" else ""
-    try:
-        answer = stage.reader.ask(
-            "records",
-            stage.path,
-            layer=layer,
-            encoding=encoding,
-            source=door.name,
-            driver=_DRIVERS[door.kind],
-            options=_OPTIONS.get(door.kind),
-        )
-        if answer.table is None:
-            raise ReaderError("FILE.UNREADABLE", "no table")
-        records = unpack_records(answer.about, answer.table)
-    except (ReaderError, ShapelyError) as error:
-        if isinstance(error, ReaderError) and error.code != "FILE.UNREADABLE":
-            raise
-        if door.kind == "geojson":
-            records = read_geojson_records(stage.content, source=door.name)
-        else:
-            # fiona's GDAL knows no KML; the table came through, so only geometries are at fault.
-            records = _sieve(stage, door.kind, layer, door.name)
-    else:
-        if door.kind != "geojson":
-            # The older GDAL believes a GeoPackage's own count, and stops early in a cut table, in silence.
-            sieved = _sieve(stage, door.kind, layer, door.name)
-            told = {issue.row for issue in records.issues} | set(sieved.rows)
-            records.issues += [
-                Issue("FILE.RECORD_READER", source=door.name, layer=layer, row=row, value=drawn.geom_type)
-                for row, drawn in zip(records.rows, records.geometries, strict=True)
-                if row not in told and drawn is not None
-            ]
-            records = sieved if sieved.rows_in > records.rows_in else records
-    records.issues.insert(0, note)
-    return records
 
 
 def _look_at(records: Records, source: str, layer: str) -> tuple[Any, list[Issue]]:
@@ -506,7 +306,7 @@ def measure_total(frame: gpd.GeoDataFrame, measure_crs: Any = None) -> float | N
         total = 0.0
         for _, part in in_measuring_zones(sound, measuring_epsg(sound, measure_crs)):
             total += float(shapely.area(part.geometry.values).sum())
-    except CRSError:
+    except (CRSError, ProjError):
         # Outside the measuring zones of China there is no agreed plane; the project names one.
         return None
     return total

@@ -41,6 +41,7 @@ _MAX_ROWS = 1_048_576
 _MAX_TEXT = 32_767
 _MAX_FOOTER = 255
 _EXACT = 10**15
+_NUMERIC = (int, float, np.number)
 _ONE_PAGE = 265
 _PAGE_WIDTH = 170
 _WIDEST = 44
@@ -228,11 +229,15 @@ class Page:
         xlsxwriter.Format
             The format.
         """
-        key = tuple(sorted(properties.items()))
-        if key not in self._formats:
-            base = {"font_name": FONT, "font_size": 10, "valign": "vcenter"}
-            self._formats[key] = self.book.add_format({**base, **properties})
-        return self._formats[key]
+        # Asked for every cell: the order of the words is looked past only where they are new.
+        words = tuple(properties.items())
+        if words not in self._formats:
+            key = tuple(sorted(words))
+            if key not in self._formats:
+                base = {"font_name": FONT, "font_size": 10, "valign": "vcenter"}
+                self._formats[key] = self.book.add_format({**base, **properties})
+            self._formats[words] = self._formats[key]
+        return self._formats[words]
 
     def write(self, row: int, place: int, value: Cell, **properties: Any) -> None:
         """
@@ -257,7 +262,7 @@ class Page:
             value = value.isoformat()
         if isinstance(value, bool):
             value = "是" if value else "否"
-        if isinstance(value, int | float | np.number) and math.isfinite(value) and abs(value) < _EXACT:
+        if isinstance(value, _NUMERIC) and math.isfinite(value) and abs(value) < _EXACT:
             self.sheet.write_number(row, place, value, self.style(**properties))
         elif value is None:
             self.sheet.write_blank(row, place, None, self.style(**properties))
@@ -429,7 +434,9 @@ class Page:
         numbers = item.numbers()
         for at, value in enumerate(item.values[: len(heights)]):
             properties = {**BORDER, "num_format": numbers[at]} if numbers[at] else {**BORDER}
-            if isinstance(value, str) and (text_width(value) > room - 2 or "\n" in value):
+            # A character is two wide at most: short text needs no measuring.
+            may_wrap = isinstance(value, str) and (2 * len(value) > room - 2 or "\n" in value)
+            if may_wrap and isinstance(value, str) and (text_width(value) > room - 2 or "\n" in value):
                 properties["text_wrap"] = True
                 lines = sum(
                     max(1, math.ceil(text_width(line) * 0.95 / max(room - 3, 4)))

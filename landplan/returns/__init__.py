@@ -1,9 +1,9 @@
 """
-What goes back to the sender: the list of faults, the material itself marked, and a profile of what was recognised.
+What goes back to the sender: the list of faults, the material itself marked, a profile of what was recognised.
 
-``vetting`` looks once more at what was read, ``listing`` writes the list (through ``plain``), ``marking`` the marked
-workbook (on the copy of ``copying``), ``drawing`` the faults as points and polygons, ``material`` all of it in a folder,
-``mapping`` the profile.
+``vetting`` looks once more at what was read, ``listing`` writes the list (through ``plain``), ``marking`` the
+marked workbook (on the copy of ``copying``), ``drawing`` the faults as points and polygons, ``material`` all of
+it in a folder, ``mapping`` the profile.
 """
 
 from __future__ import annotations

@@ -57,8 +57,9 @@ def copy_workbook(door: Door, encoding: str | None = None) -> Any:
     Returns
     -------
     openpyxl Workbook or None
-        Formulas are replaced by their results, and by their text where they have none; macros, links to other files,
-        charts and rules made of formulas are left behind. None where the file is too large to copy or cannot be opened.
+        Formulas are replaced by their results, and by their text where they have none; macros, links to
+        other files, charts and rules made of formulas are left behind. None where the file is too large to
+        copy or cannot be opened.
     """
     grids = read_grids(door, encoding=encoding).grids
     if not grids or sum(len(row) for grid in grids for row in grid.rows) > _MOST_CELLS:
@@ -80,7 +81,7 @@ def copy_workbook(door: Door, encoding: str | None = None) -> Any:
             AttributeError,
             IndexError,
         ):
-            # Other programs write workbooks that openpyxl does not understand; values without formats are still useful.
+            # Other programs write what openpyxl does not understand; values without formats are still useful.
             pass
     return _from_grids(grids, door.path)
 
@@ -91,9 +92,11 @@ def _disarm(book: Any, grids: dict[str, Grid]) -> None:
         book.remove(chart)
     _drop_names(book.defined_names)
     for sheet in book.worksheets:
-        for (row, at), text in (grids[sheet.title].uncomputed if sheet.title in grids else {}).items():
+        grid = grids.get(sheet.title)
+        for (row, at), text in (grid.uncomputed if grid is not None else {}).items():
             cell = sheet.cell(row + 1, at + 1)
-            if cell.value is None:
+            # A link shows its address where the cell has no value.
+            if cell.value is None or cell.hyperlink is not None:
                 write_text(cell, text)
         for line in sheet.iter_rows():
             for cell in line:

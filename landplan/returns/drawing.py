@@ -37,8 +37,8 @@ POINTS, POLYGONS = "问题点", "问题面"
 
 _PLACE = re.compile(r"\(\s*(-?[0-9.eE+]+)\s*[, ]\s*(-?[0-9.eE+]+)")
 _FIELDS = {
-    "severity": "severity", "code": "code", "parcel_id": "parcel_id", "row": "row", "vertex": "cell", "field": "field",
-    "value": "issue_value", "limit": "issue_limit", "suggestion": "suggestion", "message": "message_zh",
+    "severity": "severity", "code": "code", "parcel_id": "parcel_id", "row": "row", "vertex": "cell",
+    "field": "field", "value": "issue_value", "limit": "issue_limit", "suggestion": "suggestion", "message": "message_zh",
     "mend": "mend_zh", "party": "party", "message_en": "message_en", "mend_en": "mend_en",
 }  # fmt: skip
 # Told apart by the colour-blind, and in print by the shape of the point.
@@ -76,8 +76,8 @@ def draw_faults(material: Material, path: Path) -> Path | None:
 
     Notes
     -----
-    In the CRS of the source. The point is the faulty vertex where it is known, else a point inside; the polygon is the
-    piece two neighbours share, else the whole parcel as it was drawn, invalid or not.
+    In the CRS of the source. The point is the faulty vertex where it is known, else a point inside; the polygon
+    is the piece two neighbours share, else the whole parcel as it was drawn, invalid or not.
     """
     read = material.read
     if read is None or "geometry" not in read.frame:
@@ -228,7 +228,8 @@ def _style(*, is_point: bool) -> str:
         symbol = ET.SubElement(symbols, "symbol", name=str(at), type=kind, alpha="1" if is_point else "0.6")
         layer = ET.SubElement(symbol, "layer", {"class": name, "enabled": "1", "locked": "0", "pass": "0"})
         properties = (
-            {"name": shape, "color": f"{colour},255", "size": "3.4", "size_unit": "MM", "outline_color": "0,0,0,255"}
+            {"name": shape, "color": f"{colour},255", "size": "3.4", "size_unit": "MM",
+             "outline_color": "0,0,0,255"}
             if is_point
             else {"color": f"{colour},255", "style": "b_diagonal", "outline_color": f"{colour},255",
                   "outline_style": "solid", "outline_width": "0.5", "outline_width_unit": "MM"}
@@ -241,8 +242,9 @@ def _style(*, is_point: bool) -> str:
         labels = ET.SubElement(root, "labeling", type="simple")
         settings = ET.SubElement(labels, "settings", calloutType="simple")
         ET.SubElement(
-            settings, "text-style", fieldName="code", isExpression="0", fontFamily="Microsoft YaHei", fontSize="8",
-            fontSizeUnit="Point", textColor="34,34,34,255", textOpacity="1", namedStyle="Regular", multilineHeight="1",
+            settings, "text-style", fieldName="code", isExpression="0", fontFamily="Microsoft YaHei",
+            fontSize="8", fontSizeUnit="Point", textColor="34,34,34,255", textOpacity="1",
+            namedStyle="Regular", multilineHeight="1",
         )  # fmt: skip
         ET.SubElement(settings, "placement", placement="6", dist="1", distUnits="MM", priority="5")
         ET.SubElement(settings, "rendering", drawLabels="1", obstacle="1", scaleVisibility="0")

@@ -1,4 +1,4 @@
-"""The list of faults: one row per fault, with its place, its words and whose move it is; as a workbook or as CSV."""
+"""The list of faults: one row per fault, with its place, its words and whose move it is; workbook or CSV."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def write_faults(faults: pd.DataFrame, path: Path) -> Path:
 
     Notes
     -----
-    No cell is ever a formula: the workbook holds text and numbers only, and in CSV text that Excel would run begins with
-    an apostrophe.
+    No cell is ever a formula: the workbook holds text and numbers only, and in CSV text that Excel would run
+    begins with an apostrophe.
     """
     path = Path(path)
     shown = show_faults(faults)

@@ -1,4 +1,4 @@
-"""A mapping profile from what was recognised: next time the same provider's files are read by it, unchanged."""
+"""A mapping profile from what was recognised: the provider's next files are read by it, unchanged."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def write_profile(material: Material, path: Path, *, base: Profile | None = None
 
     Notes
     -----
-    Only what is certain stands in it; headers nobody recognised, columns without a unit and words that may mean "no
-    value" stand beside it as comments, for a person to decide.
+    Only what is certain stands in it; headers nobody recognised, columns without a unit and words that may mean
+    "no value" stand beside it as comments, for a person to decide.
     """
     path = Path(path)
     if path.suffix.lower() not in (".yaml", ".yml"):
@@ -138,8 +138,8 @@ def _said(said: dict[str, Any]) -> list[str]:
     lines = []
     for key, value in said.items():
         lines += yaml.safe_dump(
-            {key: _plain(value)}, allow_unicode=True, sort_keys=False, width=10_000, default_flow_style=None if key == "where" else False
-        ).splitlines()  # fmt: skip
+            {key: _plain(value)}, allow_unicode=True, sort_keys=False, width=10_000, default_flow_style=False
+        ).splitlines()
     return lines
 
 
@@ -160,13 +160,13 @@ def _asked(material: Material, said: dict[str, Any]) -> list[str]:
     if words:
         lines += [
             "",
-            "# 读不成数的文字：如表示“没有”，写到 missing 下 / text among numbers; below missing if it means none",
+            "# 读不成数的文字：如表示“没有”，写到 missing 下 / text among numbers; below missing if none",
         ]
         lines += [f"#   - {_scalar(word)}    # {count} 处" for word, count in words.items()]
     if "crs" not in said and material.read is not None and "geometry" in material.read.frame:
         lines += [
             "",
-            f"# crs: 文件为 {_line(inspection.source.crs)}（{inspection.source.crs_how}），没有需要写明的代码",
+            f"# crs: 文件为 {_line(inspection.source.crs)}（{inspection.source.crs_how}），不必写明",
         ]
     return lines
 

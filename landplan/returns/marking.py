@@ -12,7 +12,7 @@ import pandas as pd
 from openpyxl import load_workbook
 from openpyxl.cell.cell import MergedCell
 from openpyxl.comments import Comment
-from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import column_index_from_string, get_column_letter
 from openpyxl.worksheet.hyperlink import Hyperlink
 
@@ -41,6 +41,7 @@ _MOST_COMMENTS, _MOST_LISTED = 2_000, 20_000
 _HEADER_ROWS = 60
 # The sheet is about one file; its name stands in the title.
 _WIDTHS = {name: width for name, width in WIDTHS.items() if name != "source"}
+_RULE = Border(bottom=Side("hair"))
 
 Place = tuple[int, int]
 
@@ -68,8 +69,8 @@ def mark_workbook(material: Material, path: Path) -> Path | None:
 
     Notes
     -----
-    Faulty cells are coloured by severity and carry a comment with code, message, mend and suggestion; the original file
-    is only read.
+    Faulty cells are coloured by severity and carry a comment with code, message, mend and suggestion; the
+    original file is only read.
     """
     inspection = material.inspection
     door = open_door(inspection.path)
@@ -100,7 +101,7 @@ def mark_workbook(material: Material, path: Path) -> Path | None:
                 )
             )
 
-    return publish(path, lambda new: book.save(new), verify)
+    return publish(path, book.save, verify)
 
 
 class _Marker:
@@ -261,9 +262,10 @@ def _write_row(sheet: Any, number: int, values: Sequence[Any], place: tuple[str,
     for at, ((name, width), value) in enumerate(zip(_WIDTHS.items(), values, strict=True), 1):
         is_blank = bool(pd.isna(value)) or value == ""
         is_link = name == "cell" and place is not None
+        cell = sheet.cell(number, at)
+        cell.border = _RULE
         if is_blank and not is_link:
             continue
-        cell = sheet.cell(number, at)
         cell.alignment = Alignment(vertical="top", wrap_text=True)
         tall = max(tall, 1 if is_blank else lines_of(str(value), width))
         if name == "row":

@@ -1,4 +1,4 @@
-"""The sender's own material, marked: one folder with the whole list and a marked copy of every faulty file."""
+"""The sender's own material, marked: a folder with the whole list and a marked copy of every faulty file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIST = "问题清单.xlsx"
 
 def return_material(materials: Sequence[Material], folder: Path) -> list[Path]:
     """
-    Write what goes back to the sender: the list of all faults, marked workbooks, faults as points and polygons.
+    Write what goes back to the sender: the list of all faults, marked workbooks, faults drawn.
 
     Parameters
     ----------
@@ -30,8 +30,8 @@ def return_material(materials: Sequence[Material], folder: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        Files written, the list first. A file without faults has no copy; one that cannot be opened stands in the list
-        only.
+        Files written, the list first. A file without faults has no copy; one that cannot be opened stands in
+        the list only.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def return_material(materials: Sequence[Material], folder: Path) -> list[Path]:
 
 
 def _free(folder: Path, name: str, taken: set[Path]) -> Path:
-    """A name in the folder that is neither an input nor written in this run; one of an earlier run is replaced."""
+    """A name that is neither an input nor written in this run; one of an earlier run is replaced."""
     path, k = folder / name, 2
     while path.absolute() in taken:
         path, k = folder / f"{Path(name).stem}_{k}{Path(name).suffix}", k + 1

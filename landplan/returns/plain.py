@@ -162,7 +162,8 @@ def _sheet(frame: pd.DataFrame, strings: list[str], widths: Sequence[float], by:
         f'<worksheet {_MAIN}><sheetPr><pageSetUpPr fitToPage="1"/></sheetPr><dimension ref="A1:{corner}"/>'
         '<sheetViews><sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" '
         'state="frozen"/></sheetView></sheetViews><sheetFormatPr defaultRowHeight="15"/>'
-        f'<cols>{wide}</cols><sheetData><row r="1">{head}</row>{rows}</sheetData><autoFilter ref="A1:{corner}"/>'
+        f'<cols>{wide}</cols><sheetData><row r="1">{head}</row>{rows}</sheetData>'
+        f'<autoFilter ref="A1:{corner}"/>'
         '<pageMargins left="0.4" right="0.4" top="0.5" bottom="0.5" header="0.3" footer="0.3"/>'
         '<pageSetup paperSize="9" orientation="landscape" fitToHeight="0"/></worksheet>'
     )
@@ -201,19 +202,22 @@ def _rows(
     numbers = np.arange(2, count + 2)
     for kind in np.unique(pattern):
         mine = np.flatnonzero(pattern == kind)
-        there = np.flatnonzero(filled[mine[0]])
         lines_here = int(tall[mine[0]])
         height = f' ht="{LINE * lines_here}" customHeight="1"' if lines_here > 1 else ""
-        cells = [f'<row r="%d"{height}>']
-        for at in there.tolist():
+        cells, facts = [f'<row r="%d"{height}>'], [numbers[mine]]
+        for at, is_filled in enumerate(filled[mine[0]].tolist()):
             style = int(shade[mine[0]]) if at == coloured else styles[at]
             style = wrap if style == _TEXT and wrap else style
-            kind_of = ' t="s"' if is_text[at] else ""
-            cells.append(f'<c r="{_LETTERS[at]}%d" s="{style}"{kind_of}><v>%d</v></c>')
+            if is_filled:
+                kind_of = ' t="s"' if is_text[at] else ""
+                cells.append(f'<c r="{_LETTERS[at]}%d" s="{style}"{kind_of}><v>%d</v></c>')
+                facts += [numbers[mine], values[mine, at]]
+            elif wrap:
+                # The rule below a row runs through its blank cells; a long list does without.
+                cells.append(f'<c r="{_LETTERS[at]}%d" s="{style}"/>')
+                facts.append(numbers[mine])
         line = "".join([*cells, "</row>"])
-        facts = np.repeat(numbers[mine][:, None], 1 + 2 * len(there), axis=1)
-        facts[:, 2::2] = values[mine][:, there]
-        lines[mine] = [line % tuple(row) for row in facts.tolist()]
+        lines[mine] = [line % tuple(row) for row in np.column_stack(facts).tolist()]
     return "".join(lines)
 
 
@@ -241,7 +245,8 @@ def _parts(names: Sequence[str], areas: Sequence[str]) -> dict[str, str]:
     return {
         "[Content_Types].xml": (
             f'<Types xmlns="{_PACKAGE}/content-types">'
-            '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+            '<Default Extension="rels" '
+            'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
             '<Default Extension="xml" ContentType="application/xml"/>'
             f'<Override PartName="/xl/workbook.xml" ContentType="{_KIND}.sheet.main+xml"/>{types}'
             f'<Override PartName="/xl/styles.xml" ContentType="{_KIND}.styles+xml"/>'
@@ -269,7 +274,8 @@ def _styles() -> str:
 
     top = '<alignment vertical="top"/>'
     # quotePrefix: typing into the cell leaves text that begins with = a text.
-    quoted = 'numFmtId="49" borderId="0" xfId="0" quotePrefix="1" applyNumberFormat="1" applyAlignment="1"'
+    ruled = 'borderId="1" applyBorder="1" xfId="0" applyAlignment="1"'
+    quoted = f'numFmtId="49" quotePrefix="1" applyNumberFormat="1" {ruled}'
     shades = "".join(
         f'<xf {quoted} fontId="0" fillId="{3 + k}" applyFill="1">{top}</xf>' for k in range(len(FILLS))
     )
@@ -277,12 +283,15 @@ def _styles() -> str:
         f'<styleSheet {_MAIN}><fonts count="2"><font><sz val="10"/><name val="Microsoft YaHei"/></font>'
         '<font><b/><sz val="10"/><name val="Microsoft YaHei"/></font></fonts>'
         f'<fills count="{3 + len(FILLS)}"><fill><patternFill patternType="none"/></fill>'
-        f'<fill><patternFill patternType="gray125"/></fill>{fill("D9D9D9")}{"".join(map(fill, FILLS.values()))}</fills>'
-        '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
+        f'<fill><patternFill patternType="gray125"/></fill>{fill("D9D9D9")}'
+        f"{''.join(map(fill, FILLS.values()))}</fills>"
+        '<borders count="2"><border><left/><right/><top/><bottom/><diagonal/></border>'
+        '<border><left/><right/><top/><bottom style="hair"/><diagonal/></border></borders>'
         '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
         f'<cellXfs count="{5 + len(FILLS)}"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
         f'<xf {quoted} fontId="1" fillId="2" applyFont="1" applyFill="1"><alignment vertical="center"/></xf>'
         f'<xf {quoted} fontId="0" fillId="0">{top}</xf>'
-        f'<xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0" applyAlignment="1">{top}</xf>{shades}'
-        f'<xf {quoted} fontId="0" fillId="0"><alignment vertical="top" wrapText="1"/></xf></cellXfs></styleSheet>'
+        f'<xf numFmtId="0" fontId="0" fillId="0" {ruled}>{top}</xf>{shades}'
+        f'<xf {quoted} fontId="0" fillId="0"><alignment vertical="top" wrapText="1"/></xf>'
+        '</cellXfs><cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
     )

@@ -1,4 +1,4 @@
-"""A second look at what was read: neighbours, slivers, areas and ranges, which no single record can tell of."""
+"""A second look at what was read: neighbours, slivers, areas and ranges, which no record tells alone."""
 
 from __future__ import annotations
 

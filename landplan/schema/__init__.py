@@ -10,4 +10,14 @@ from landplan.schema.dictionary import Column, coerce, column, dictionary
 from landplan.schema.display import display
 from landplan.schema.domain import check
 
-__all__ = ["Canonical", "Column", "canonicalise", "check", "coerce", "column", "dictionary", "display", "match_header"]
+__all__ = [
+    "Canonical",
+    "Column",
+    "canonicalise",
+    "check",
+    "coerce",
+    "column",
+    "dictionary",
+    "display",
+    "match_header",
+]

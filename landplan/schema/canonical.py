@@ -1,4 +1,4 @@
-"""Raw cells in: headers recognised, units made canonical, and what cannot be read made unknown and an issue."""
+"""Raw cells in: headers recognised, units made canonical; what cannot be read becomes unknown and an issue."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class _Cells:
         self._order: Any = None
 
     def positions(self, at: int) -> list[int]:
-        """Rows of one distinct cell; sorted once, because a hundred thousand faults may all be spelt differently."""
+        """Rows of one distinct cell; sorted once, because all faults may be spelt differently."""
         if self._order is None:
             self._order = np.argsort(self.where, kind="stable")
             self._starts = np.searchsorted(self.where[self._order], np.arange(len(self.values) + 1))
@@ -136,7 +136,13 @@ class _Reader:
     """Reads the columns of one raw table; gathers issues as it goes."""
 
     def __init__(
-        self, raw: pd.DataFrame, source: str, layer: str, rows: Sequence[int], letters: Mapping[str, str], missing: Collection[str]
+        self,
+        raw: pd.DataFrame,
+        source: str,
+        layer: str,
+        rows: Sequence[int],
+        letters: Mapping[str, str],
+        missing: Collection[str],
     ) -> None:
         self.raw = raw
         self.source, self.layer, self.rows, self.letters = source, layer, rows, letters
@@ -144,19 +150,28 @@ class _Reader:
         self.issues: list[Issue] = []
 
     def report(
-        self, code: str, header: Hashable, position: int | None, value: object, limit: str = "", suggestion: str = ""
+        self,
+        code: str,
+        header: Hashable,
+        position: int | None,
+        value: object,
+        *,
+        limit: str = "",
+        meant: str = "",
     ) -> None:
         row = None if position is None else int(self.rows[position])
         letter = self.letters.get(str(header), "")
         cell = f"{letter}{row}" if letter and row is not None else letter
         self.issues.append(
-            Issue(code, self.source, self.layer, row, cell, "", str(header), value, limit, suggestion)
+            Issue(code, self.source, self.layer, row, cell, "", str(header), value, limit, meant)
         )
 
-    def report_all(self, code: str, header: Hashable, cells: _Cells, at: int, limit: str = "", suggestion: str = "") -> None:
+    def report_all(
+        self, code: str, header: Hashable, cells: _Cells, at: int, *, limit: str = "", meant: str = ""
+    ) -> None:
         """Name every record in which one faulty cell stands."""
         for position in cells.positions(at):
-            self.report(code, header, position, cells.values[at], limit, suggestion)
+            self.report(code, header, position, cells.values[at], limit=limit, meant=meant)
 
     def is_missing(self, cell: object) -> bool:
         if cell is None or (isinstance(cell, float) and np.isnan(cell)) or cell is pd.NaT or cell is pd.NA:
@@ -172,12 +187,18 @@ class _Reader:
                 read.append(np.nan)
                 continue
             if isinstance(cell, float) and cell.is_integer():
-                cell = cells.values[at] = int(cell)
+                cell = cells.values[at] = int(cell)  # noqa: PLW2901 - the issue names it as a whole number
             is_code = declared.kind == "code"
-            if is_code and (abs(cell) >= 10**15 if isinstance(cell, int) else _SCIENTIFIC.fullmatch(str(cell).strip())):
-                self.report_all("ATTR.PRECISION", header, cells, at, "文本格式；数值格式只保 15 位")
+            if is_code and (
+                abs(cell) >= 10**15 if isinstance(cell, int) else _SCIENTIFIC.fullmatch(str(cell).strip())
+            ):
+                self.report_all("ATTR.PRECISION", header, cells, at, limit="文本格式；数值格式只保 15 位")
+                if declared.name != "parcel_id":
+                    # Three codes that became one are no code; the number of a parcel stays, so that it can be named.
+                    read.append(np.nan)
+                    continue
             elif is_code and (plain := suggest_id(str(cell))):
-                self.report_all("ATTR.CODE_SPELLING", header, cells, at, "", plain)
+                self.report_all("ATTR.CODE_SPELLING", header, cells, at, meant=plain)
             read.append(str(cell).strip())
         return pd.Series(read, dtype="object").iloc[cells.where].reset_index(drop=True).astype("str")
 
@@ -189,10 +210,12 @@ class _Reader:
             read.append(pd.NaT if parsed is None or parsed.value is None else pd.Timestamp(parsed.value))
             if parsed is None or parsed.is_missing:
                 continue
-            code = "ATTR.DATE" if parsed.is_fault else "ATTR.DATE_PRECISION" if parsed.precision != "day" else ""
+            code = (
+                "ATTR.DATE" if parsed.is_fault else "ATTR.DATE_PRECISION" if parsed.precision != "day" else ""
+            )
             if code:
                 asked, sure = suggest_day(cell)
-                self.report_all(code, header, cells, at, asked or _A_DAY, sure)
+                self.report_all(code, header, cells, at, limit=asked or _A_DAY, meant=sure)
         days = pd.Series(read, dtype="datetime64[ns]") if read else pd.Series([], dtype="datetime64[ns]")
         return days.iloc[cells.where].reset_index(drop=True).astype("datetime64[s]")
 
@@ -204,17 +227,23 @@ class _Reader:
         words: dict[str, Any] = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
         return self._worded(header, words, "是、否", absent=None).astype("boolean")
 
-    def _worded(self, header: Hashable, words: Mapping[str, Any], limit: str, absent: Any = np.nan) -> pd.Series[Any]:
+    def _worded(
+        self, header: Hashable, words: Mapping[str, Any], limit: str, absent: Any = np.nan
+    ) -> pd.Series[Any]:
         cells = _Cells(self.raw[header].tolist())
         read: list[Any] = []
         for at, cell in enumerate(cells.values):
             value = absent if self.is_missing(cell) else words.get(_fold(str(cell)), absent)
             read.append(value)
             if value is absent and not self.is_missing(cell):
-                self.report_all("ATTR.CATEGORY", header, cells, at, limit, suggest_word(cell, words))
+                self.report_all(
+                    "ATTR.CATEGORY", header, cells, at, limit=limit, meant=suggest_word(cell, words)
+                )
         return pd.Series(read, dtype="object").iloc[cells.where].reset_index(drop=True)
 
-    def number(self, header: Hashable, declared: Column, unit: str | None) -> tuple[pd.Series[Any], pd.Series[Any], bool]:
+    def number(
+        self, header: Hashable, declared: Column, unit: str | None
+    ) -> tuple[pd.Series[Any], pd.Series[Any], bool]:
         """Values for the column, values for its sibling, and whether numbers without any unit were met."""
         count = len(self.raw)
         if not count:
@@ -224,7 +253,11 @@ class _Reader:
         other = np.full(len(cells.values), np.nan)
         unitless = False
         for at, cell in enumerate(cells.values):
-            parsed = Number(np.nan, None, None, None, False, True, False) if self.is_missing(cell) else parse_number(cell)
+            parsed = (
+                Number(np.nan, None, None, None, False, True, False)
+                if self.is_missing(cell)
+                else parse_number(cell)
+            )
             if parsed.is_missing:
                 continue
             code = "ATTR.NUMBER" if parsed.is_fault or _is_doubtful(parsed, declared, unit) else ""
@@ -243,7 +276,7 @@ class _Reader:
                         code = "ATTR.APPROXIMATE"
             if code:
                 sure = suggest_number(cell) if code == "ATTR.NUMBER" and parsed.is_fault else ""
-                self.report_all(code, header, cells, at, wanted(declared, unit), sure)
+                self.report_all(code, header, cells, at, limit=wanted(declared, unit), meant=sure)
         return pd.Series(own[cells.where]), pd.Series(other[cells.where]), unitless
 
     @staticmethod
@@ -272,7 +305,11 @@ def _is_doubtful(parsed: Number, declared: Column, unit: str | None) -> bool:
         if named is not None and named[0] not in (declared.name, declared.sibling):
             return True
     if declared.kind == "integer":
-        return not float(parsed.value).is_integer() or parsed.upper is not None or parsed.unit not in (None, "年")
+        return (
+            not float(parsed.value).is_integer()
+            or parsed.upper is not None
+            or parsed.unit not in (None, "年")
+        )
     return False
 
 
@@ -331,14 +368,20 @@ def canonicalise(
     2248.95
     """
     count = len(raw)
-    reader = _Reader(raw, source, layer, rows if rows is not None else range(1, count + 1), letters or {}, missing)
+    reader = _Reader(
+        raw, source, layer, rows if rows is not None else range(1, count + 1), letters or {}, missing
+    )
     result = Canonical(pd.DataFrame(index=pd.RangeIndex(count)), reader.issues)
     siblings: dict[str, pd.Series[Any]] = {}
     for header in raw.columns:
         if header == "geometry":
             continue
         title = str(header)
-        matched = ((columns[title], split_header(title)[1]) if columns and title in columns else match_header(title, table))
+        matched = (
+            (columns[title], split_header(title)[1])
+            if columns and title in columns
+            else match_header(title, table)
+        )
         if matched is None:
             result.unknown.append(title)
             continue
@@ -367,7 +410,7 @@ def canonicalise(
             own, other, unitless = reader.number(header, declared, unit)
             if unitless:
                 result.unitless.append(title)
-                reader.report("ATTR.NO_UNIT", header, None, title, f"如 {declared.header()}")
+                reader.report("ATTR.NO_UNIT", header, None, title, limit=f"如 {declared.header()}")
             if declared.is_quantity and unit:
                 result.units[name] = unit
             result.frame[name] = own.astype("Int64") if declared.kind == "integer" else own

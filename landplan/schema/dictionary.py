@@ -19,7 +19,14 @@ from landplan.units import CANONICAL
 
 __all__ = ["Column", "coerce", "column", "dictionary"]
 
-_DTYPES = {"day": "datetime64[s]", "flag": "boolean", "integer": "Int64", "text": "str", "code": "str", "category": "str"}
+_DTYPES = {
+    "day": "datetime64[s]",
+    "flag": "boolean",
+    "integer": "Int64",
+    "text": "str",
+    "code": "str",
+    "category": "str",
+}
 
 
 @dataclass(frozen=True)
@@ -244,7 +251,9 @@ def coerce(frame: pd.DataFrame, table: str) -> pd.DataFrame:
             declared = column(str(name))
         except KeyError:
             raise InternalError(
-                Fault(en=f"column {name!r} is not in columns.csv.", zh=f"字段“{name}”未在 columns.csv 中声明。")
+                Fault(
+                    en=f"column {name!r} is not in columns.csv.", zh=f"字段“{name}”未在 columns.csv 中声明。"
+                )
             ) from None
         result[name] = _typed(result[name], declared)
     return result

@@ -59,7 +59,9 @@ def display(
 def _shown(values: pd.Series[Any], declared: Column, lang: str) -> pd.Series[Any]:
     if declared.is_quantity and declared.shown_in:
         numbers = values.to_numpy(dtype="float64", na_value=np.nan)
-        return pd.Series(convert(numbers, declared.unit, declared.shown_in, declared.kind), index=values.index)
+        return pd.Series(
+            convert(numbers, declared.unit, declared.shown_in, declared.kind), index=values.index
+        )
     if declared.kind == "day":
         days: pd.Series[Any] = values.dt.strftime("%Y-%m-%d")
         return days

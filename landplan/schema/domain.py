@@ -41,7 +41,11 @@ def check(frame: pd.DataFrame, *, source: str = "") -> list[Issue]:
     >>> [(issue.parcel_id, issue.value) for issue in check(frame)]
     [('B', '20.0 (0..1)')]
     """
-    ruled = [declared for declared in map(column, map(str, frame.columns.drop("geometry", errors="ignore"))) if declared.allowed]
+    ruled = [
+        declared
+        for declared in map(column, map(str, frame.columns.drop("geometry", errors="ignore")))
+        if declared.allowed
+    ]
     if not ruled or frame.empty:
         return []
     # Heavy, and only needed where a table is judged.
@@ -49,7 +53,9 @@ def check(frame: pd.DataFrame, *, source: str = "") -> list[Issue]:
     from pandera.errors import SchemaErrors
 
     plain = pd.DataFrame(frame[[declared.name for declared in ruled]]).reset_index(drop=True)
-    schema = pa.DataFrameSchema({d.name: pa.Column(checks=_rule(d), nullable=True, required=True) for d in ruled})
+    schema = pa.DataFrameSchema(
+        {d.name: pa.Column(checks=_rule(d), nullable=True, required=True) for d in ruled}
+    )
     try:
         schema.validate(plain, lazy=True)
     except SchemaErrors as error:
@@ -57,13 +63,24 @@ def check(frame: pd.DataFrame, *, source: str = "") -> list[Issue]:
     else:
         return []
     order = {declared.name: place for place, declared in enumerate(ruled)}
-    found = sorted({(order[name], int(row)) for name, row in zip(failures["column"], failures["index"], strict=True)})
+    found = sorted(
+        {(order[name], int(row)) for name, row in zip(failures["column"], failures["index"], strict=True)}
+    )
     issues = []
     for place, row in found:
         declared = ruled[place]
         where = _where(frame, row, source)
         value = f"{plain[declared.name].iloc[row]} ({declared.allowed})"
-        issues.append(Issue("ATTR.DOMAIN", parcel_id=str(frame.index[row]), field=declared.label(), value=value, limit=declared.allowed, **where))
+        issues.append(
+            Issue(
+                "ATTR.DOMAIN",
+                parcel_id=str(frame.index[row]),
+                field=declared.label(),
+                value=value,
+                limit=declared.allowed,
+                **where,
+            )
+        )
     return issues
 
 
@@ -83,4 +100,7 @@ def _rule(declared: Column) -> Any:
 def _where(frame: pd.DataFrame, row: int, source: str) -> dict[str, Any]:
     named = frame["source"].iloc[row] if "source" in frame.columns else source
     line = frame["source_row"].iloc[row] if "source_row" in frame.columns else None
-    return {"source": source if pd.isna(named) else str(named), "row": None if line is None or pd.isna(line) else int(line)}
+    return {
+        "source": source if pd.isna(named) else str(named),
+        "row": None if line is None or pd.isna(line) else int(line),
+    }

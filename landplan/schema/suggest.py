@@ -1,16 +1,16 @@
-"""What is asked for in a cell, and what was surely meant: one reading and no other, or a question, never a guess."""
+"""What is asked for in a cell, and what was surely meant: one reading and no other, or a question."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from landplan.schema.dictionary import Column
 from landplan.values import parse_day, parse_number
 
-__all__ = ["suggest_day", "suggest_id", "suggest_number", "suggest_word", "wanted"]
+__all__ = ["suggest_day", "suggest_id", "suggest_known", "suggest_number", "suggest_word", "wanted"]
 
 # Marks that frame a value and are never part of one: quotes of an export, the full stop of a sentence.
 _FRAME = "'\"`‘’“”「」。；;！!"
@@ -182,7 +182,7 @@ def suggest_word(cell: object, words: Mapping[str, object]) -> str:
 
 def suggest_id(text: str) -> str:
     """
-    Write a code without what nobody means: full-width letters and digits, invisible signs, blanks beside a hyphen.
+    Write a code without what nobody means: full-width letters and digits, invisible signs, loose blanks.
 
     Parameters
     ----------
@@ -202,3 +202,35 @@ def suggest_id(text: str) -> str:
     plain = _INVISIBLE.sub("", _WIDE.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text))
     plain = _LOOSE_HYPHEN.sub(r"\1", _WIDE_BLANK.sub("", plain)).strip()
     return "" if plain == text.strip(" ") else plain
+
+
+def suggest_known(texts: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """
+    Find for each text the one known code that differs from it in blanks, width and case only.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Codes that are not known.
+    known : iterable of str
+        Those that are.
+
+    Returns
+    -------
+    dict of str to str
+        The known one by text; texts near to none, or to more than one, are left out.
+
+    Examples
+    --------
+    >>> suggest_known(["a 2", "A3"], ["A-2", "A2", "A-3"]), suggest_known(["A 2"], ["A2", "a2"])
+    ({'a 2': 'A2'}, {})
+    """
+    near: dict[str, list[str]] = {}
+    for code in known:
+        near.setdefault(_bare(code), []).append(code)
+    found = {text: near.get(_bare(text), []) for text in texts}
+    return {text: codes[0] for text, codes in found.items() if len(codes) == 1}
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))).lower()

@@ -18,7 +18,7 @@ from landplan.read.encoding import Decision, decide_encoding, decode_cell
 __all__ = ["Content", "open_drawing"]
 
 _MAX_BYTES = 256 * 1024**2
-_MAX_ENTITIES = 1_000_000
+_MAX_ENTITIES = 500_000
 _MAX_DEPTH = 16
 _BINARY = b"AutoCAD Binary DXF\r\n\x1a\x00"
 _UTF8_SINCE = "AC1021"
@@ -102,14 +102,13 @@ def open_drawing(path: Path, source: str, *, encoding: str | None = None, how: s
         document = _load(path, source, found.issues)
         found.unit = int(document.header.get("$INSUNITS", 0) or 0)
         words: list[tuple[Any, Any]] = []
-        raw = _walk(document.modelspace(), found.skipped)
-        for layer, entity in raw:
-            if len(found.drawn) + len(words) > _MAX_ENTITIES:
-                return refuse("LIMIT.SIZE", f"> {_MAX_ENTITIES} entities")
+        for layer, entity in _Walk(document, found.skipped).over(document.modelspace()):
             if entity.dxftype() in _TEXTS:
                 words.append((layer, entity))
             else:
                 found.drawn.append((layer, entity))
+    except _TooManyError:
+        return refuse("LIMIT.SIZE", f"> {_MAX_ENTITIES} entities")
     except Exception as error:
         # The parser was written for sound files; what a broken one makes it raise is not to be foreseen.
         return refuse("FILE.UNREADABLE", f"{type(error).__name__}: {error}")
@@ -119,7 +118,11 @@ def open_drawing(path: Path, source: str, *, encoding: str | None = None, how: s
     names = {layer: decoder.read(layer) for layer, _ in found.drawn}
     found.drawn = [(names[layer], entity) for layer, entity in found.drawn]
     for text, (_, entity) in zip(texts, words, strict=True):
-        found.labels += _label(decoder.read(text), entity)
+        try:
+            found.labels += _label(decoder.read(text), entity)
+        except Exception:
+            # A text that cannot be placed costs a number, not the drawing.
+            found.skipped[entity.dxftype()] += 1
     return found
 
 
@@ -134,63 +137,90 @@ def _ending(path: Path, size: int) -> str:
 
 
 def _load(path: Path, source: str, issues: list[Issue]) -> Any:
-    import ezdxf
     from ezdxf import recover
+    from ezdxf.filemanagement import readfile
+    from ezdxf.lldxf.const import DXFError
 
     # Its warnings are about things nobody asked for; a file's own words must not reach the terminal.
     logging.getLogger("ezdxf").addHandler(logging.NullHandler())
     logging.getLogger("ezdxf").propagate = False
     try:
-        return ezdxf.readfile(path)
-    except (ezdxf.DXFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
+        return readfile(path)
+    except (DXFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OSError) as error:
         with path.open("rb") as file:
             if file.read(len(_BINARY)) == _BINARY:
                 raise
-        document, _ = recover.readfile(path)
-        issues.append(Issue("FILE.RECORD_READER", source=source, value=f"{error}"[:160]))
+        document, found = recover.readfile(path)
+        value = f"{error}"[:120] + f"（{len(found.errors) + len(found.fixes)}）"
+        issues.append(Issue("FILE.RECORD_READER", source=source, value=value))
         return document
 
 
-def _walk(
-    entities: Iterable[Any], skipped: Counter[str], parent: str = "", depth: int = 0
-) -> Iterator[tuple[str, Any]]:
-    """Entities with the layer they show on; layer 0 inside a block is the layer of its insert."""
-    for entity in entities:
-        kind = entity.dxftype()
-        own = str(entity.dxf.get("layer", "0"))
-        layer = parent if parent and own == "0" else own
-        if kind == "INSERT":
-            yield from _explode(entity, skipped, layer, depth)
-        elif kind in _TEXTS or kind in _DRAWN:
-            yield layer, entity
-        elif not _SILENT.fullmatch(kind):
-            skipped[kind] += 1
+class _TooManyError(Exception):
+    """A block inserted a thousand times in a block inserted a thousand times."""
 
 
-def _explode(insert: Any, skipped: Counter[str], layer: str, depth: int) -> Iterator[tuple[str, Any]]:
-    import ezdxf
+class _Walk:
+    """The way through blocks in blocks: how long it is, is reckoned before the first step."""
 
-    block = insert.block()
-    name = str(insert.dxf.get("name", ""))
-    if block is None or depth >= _MAX_DEPTH:
-        skipped[f"INSERT {name}"] += 1
-        return
-    if block.block is not None and (block.block.is_xref or block.block.is_xref_overlay):
-        skipped[f"XREF {name}"] += 1
-        return
-    for attribute in insert.attribs:
-        yield layer, attribute
-    try:
-        for single in insert.multi_insert() if insert.mcount > 1 else (insert,):
-            # Parts that cannot be transformed are named, not lost.
-            yield from _walk(
-                single.virtual_entities(skipped_entity_callback=lambda e, _: skipped.update([e.dxftype()])),
-                skipped,
-                layer,
-                depth + 1,
-            )
-    except (ezdxf.DXFError, ValueError, ZeroDivisionError):
-        skipped[f"INSERT {name}"] += 1
+    def __init__(self, document: Any, skipped: Counter[str]) -> None:
+        self.skipped = skipped
+        self.sizes: dict[str, int] = {}
+        if self.size(document.modelspace(), ()) > _MAX_ENTITIES:
+            raise _TooManyError
+
+    def size(self, entities: Iterable[Any], path: tuple[str, ...]) -> int:
+        """Entities that are seen when all blocks are exploded."""
+        total = 0
+        for entity in entities:
+            total += 1
+            if entity.dxftype() == "INSERT":
+                name = str(entity.dxf.get("name", ""))
+                block = None if name in path or len(path) >= _MAX_DEPTH else entity.block()
+                if block is not None:
+                    if name not in self.sizes:
+                        self.sizes[name] = self.size(block, (*path, name))
+                    total += max(1, int(entity.mcount)) * (1 + self.sizes[name])
+        return total
+
+    def over(
+        self, entities: Iterable[Any], parent: str = "", path: tuple[str, ...] = ()
+    ) -> Iterator[tuple[str, Any]]:
+        """Entities with the layer they show on; layer 0 inside a block is the layer of its insert."""
+        for entity in entities:
+            kind = entity.dxftype()
+            own = str(entity.dxf.get("layer", "0"))
+            layer = parent if parent and own == "0" else own
+            if kind == "INSERT":
+                yield from self.inside(entity, layer, path)
+            elif kind in _TEXTS or kind in _DRAWN:
+                yield layer, entity
+            elif not _SILENT.fullmatch(kind):
+                self.skipped[kind] += 1
+
+    def inside(self, insert: Any, layer: str, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+        """What an insert shows, moved to where it shows it."""
+        from ezdxf.lldxf.const import DXFError
+
+        block = insert.block()
+        name = str(insert.dxf.get("name", ""))
+        if block is None or name in path or len(path) >= _MAX_DEPTH:
+            self.skipped[f"INSERT {name}"] += 1
+            return
+        if block.block is not None and (block.block.is_xref or block.block.is_xref_overlay):
+            self.skipped[f"XREF {name}"] += 1
+            return
+        for attribute in insert.attribs:
+            yield layer, attribute
+        try:
+            for single in insert.multi_insert() if insert.mcount > 1 else (insert,):
+                # Parts that cannot be transformed are named, not lost.
+                parts = single.virtual_entities(
+                    skipped_entity_callback=lambda entity, _: self.skipped.update([entity.dxftype()])
+                )
+                yield from self.over(parts, layer, (*path, name))
+        except (DXFError, ValueError, ZeroDivisionError):
+            self.skipped[f"INSERT {name}"] += 1
 
 
 class _Decoder:

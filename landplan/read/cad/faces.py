@@ -68,8 +68,10 @@ def close_lines(lines: Sequence[Points], snap: float) -> Faces:
     if not chains:
         return Faces([])
     chains, gap = _join_ends(chains, snap)
+    if not chains:
+        return Faces([])
     chains = _meet_lines(chains, snap)
-    network = shapely.union_all(shapely.linestrings([]) if not chains else [_string(c) for c in chains])
+    network = shapely.union_all([_string(chain) for chain in chains])
     faces, cuts, dangles, invalid = shapely.polygonize_full(shapely.get_parts(network))
     polygons, slivers = [], 0
     for face in shapely.get_parts(faces):
@@ -77,8 +79,8 @@ def close_lines(lines: Sequence[Points], snap: float) -> Faces:
             polygons.append(face)
         else:
             slivers += 1
-    counts = [int(shapely.get_num_geometries(part)) for part in (dangles, cuts, invalid)]
-    return Faces(polygons, *counts, slivers, gap)
+    free, between, crossed = (int(shapely.get_num_geometries(part)) for part in (dangles, cuts, invalid))
+    return Faces(polygons, free, between, crossed, slivers, gap)
 
 
 def ring_of_edges(edges: Sequence[Points], snap: float) -> Any:
@@ -112,7 +114,7 @@ def _string(chain: Points) -> Any:
 def _join_ends(chains: list[Points], snap: float) -> tuple[list[Points], float]:
     """Give ends that lie within the snapping distance of each other one common point."""
     ends = np.array([chain[k] for chain in chains for k in (0, -1)])
-    places = shapely.points(ends)
+    places = [shapely.Point(end) for end in ends]
     tree = shapely.STRtree(places)
     left, right = tree.query(places, predicate="dwithin", distance=snap)
     parent = list(range(len(ends)))
@@ -140,8 +142,6 @@ def _join_ends(chains: list[Points], snap: float) -> tuple[list[Points], float]:
 
 def _meet_lines(chains: list[Points], snap: float) -> list[Points]:
     """Put a vertex into a line where the end of another all but touches it: T-junctions of a drawing."""
-    if not chains:
-        return chains
     ends = np.unique(np.array([chain[k] for chain in chains for k in (0, -1)]), axis=0)
     strings = [_string(chain) for chain in chains]
     tree = shapely.STRtree(strings)

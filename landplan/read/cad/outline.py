@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -204,7 +204,30 @@ def _circle(entity: Any, chord: float) -> tuple[Points, bool, bool]:
 
 
 def _fitted(entity: Any, chord: float) -> tuple[Points, bool, bool]:
-    return _flat(entity.flattening(chord, 8)), bool(getattr(entity, "closed", False)), True
+    return _sampled(entity.construction_tool(), chord), bool(getattr(entity, "closed", False)), True
+
+
+def _sampled(curve: Any, chord: float) -> Points:
+    """
+    Points of an ellipse or a spline, twice as many until they are near enough.
+
+    Counted, unlike the flattening of ezdxf: the numbers of a damaged spline would keep that busy for days.
+    """
+    if hasattr(curve, "vertices"):
+        turn = (curve.end_param - curve.start_param) % (2 * math.pi) or 2 * math.pi
+        first, last, place = curve.start_param, curve.start_param + turn, curve.vertices
+    else:
+        first, last, place = 0.0, float(curve.max_t), curve.points
+    count = 2 * _MIN_CHORDS
+    while True:
+        points = _flat(place(np.linspace(first, last, count + 1).tolist()))
+        if count > _MAX_CHORDS // 2:
+            return points
+        # A half of the chords goes over every second point: the points left out show how far they are off.
+        off = float(np.hypot(*(points[1::2] - (points[:-1:2] + points[2::2]) / 2).T).max())
+        if not off > chord:
+            return points
+        count *= 2
 
 
 def _lwpolyline(entity: Any, chord: float) -> tuple[Points, bool, bool]:
@@ -236,7 +259,7 @@ _DRAWN: dict[str, Callable[[Any, float], tuple[Points, bool, bool]]] = {
 }
 
 
-def _bulged(corners: list[tuple[float, ...]], is_closed: bool, chord: float) -> tuple[Points, bool]:
+def _bulged(corners: Sequence[tuple[float, ...]], is_closed: bool, chord: float) -> tuple[Points, bool]:
     """Points of a polyline whose corners carry bulges, and whether any segment is an arc."""
     if not corners:
         return np.empty((0, 2)), False
@@ -262,6 +285,4 @@ def _edge(edge: Any, chord: float) -> tuple[Points, bool]:
     if hasattr(edge, "radius"):
         first, last = math.radians(edge.start_angle), math.radians(edge.end_angle)
         return _circular(edge.center, abs(edge.radius), first, last, chord), True
-    if hasattr(edge, "major_axis"):
-        return _flat(edge.construction_tool().flattening(chord, 8)), True
-    return _flat(edge.construction_tool().flattening(chord, 8)), True
+    return _sampled(edge.construction_tool(), chord), True

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import shapely
+from shapely.errors import ShapelyError
 
 from landplan.issues import Issue, codes
 from landplan.read.cad.drawing import Content, open_drawing
@@ -17,7 +18,7 @@ from landplan.read.cad.labels import Naming, name_boundaries
 from landplan.read.cad.outline import Outline, outline_of, paths_of_hatch
 from landplan.read.curves import CHORD_M
 from landplan.read.encoding import Decision
-from landplan.read.place import decide_crs
+from landplan.read.place import FARTHEST, decide_crs
 from landplan.read.records import Records
 
 __all__ = ["list_drawing_layers", "read_drawing"]
@@ -110,7 +111,12 @@ def read_drawing(
         value = "、".join(f"{kind} × {count}" for kind, count in content.skipped.most_common(_SHOWN))
         records.issues.append(Issue("GEOM.SKIPPED", source=source, value=value))
     sheets = _sort(wanted, chord, snap)
-    found = {name: _boundaries(sheet, snap) for name, sheet in sheets.items()}
+    try:
+        found = {name: _boundaries(sheet, snap) for name, sheet in sheets.items()}
+    except (ShapelyError, ValueError) as error:
+        # Numbers of a damaged file can be beyond all geometry.
+        records.issues.append(Issue("FILE.UNREADABLE", source=source, value=f"{error}"[:160]))
+        return layer or "", records, content.decision
     chosen = [name for name, bounds in found.items() if bounds.shapes or bounds.broken]
     if len(chosen) > 1:
         records.issues.append(Issue("FILE.AMBIGUOUS", source=source, value="、".join(chosen[:_SHOWN])))
@@ -118,11 +124,11 @@ def read_drawing(
     if not chosen:
         records.issues += _no_boundary(sheets, found, source)
         return layer or "", records, content.decision
-    name = chosen[0]
-    records.issues += _said(found[name], source, name, scale)
-    names = name_boundaries(found[name].shapes, content.labels)
-    _collect(records, found[name], names, source=source, layer=name, scale=scale)
-    return name, records, content.decision
+    taken = chosen[0]
+    records.issues += _said(found[taken], source, taken, scale)
+    named = name_boundaries(found[taken].shapes, content.labels)
+    _collect(records, found[taken], named, source=source, layer=taken, scale=scale)
+    return taken, records, content.decision
 
 
 def list_drawing_layers(path: Path) -> list[str]:
@@ -164,6 +170,8 @@ def _sort(wanted: Iterable[tuple[str, Any]], chord: float, snap: float) -> dict[
         try:
             if entity.dxftype() in {"HATCH", "MPOLYGON"}:
                 for shape, is_curved in _areas(entity, chord, snap):
+                    if not (np.abs(shape.bounds) < FARTHEST).all():
+                        raise ValueError(f"{np.abs(shape.bounds).max():g}")
                     sheet.hatches.append((entity, shape, is_curved))
                 continue
             drawn = outline_of(entity, chord, snap)
@@ -173,8 +181,8 @@ def _sort(wanted: Iterable[tuple[str, Any]], chord: float, snap: float) -> dict[
             continue
         if drawn is None or len(drawn.points) < 2:
             continue
-        if not np.isfinite(drawn.points).all():
-            sheet.broken.append(f"{_handle(entity)} NaN")
+        if not (np.abs(drawn.points) < FARTHEST).all():
+            sheet.broken.append(f"{_handle(entity)} {np.abs(drawn.points).max():g}")
         elif drawn.is_closed:
             sheet.rings.append((entity, drawn))
         else:
@@ -200,7 +208,7 @@ def _areas(entity: Any, chord: float, snap: float) -> list[tuple[Any, bool]]:
         return []
     if len(rings) == 1:
         return [(rings[0], is_curved)]
-    whole = shapely.Polygon()
+    whole: Any = shapely.Polygon()
     for ring in rings:
         whole = shapely.symmetric_difference(whole, shapely.make_valid(ring))
     return [(part, is_curved) for part in shapely.get_parts(whole) if part.geom_type == "Polygon"]
@@ -309,7 +317,7 @@ def _places(content: Content) -> Any:
             drawn = outline_of(entity, 1.0, 0.0)
         except Exception:  # noqa: S112 - named when the layer is read
             continue
-        if drawn is not None and len(drawn.points) and np.isfinite(drawn.points).all():
+        if drawn is not None and len(drawn.points) and (np.abs(drawn.points) < FARTHEST).all():
             places.append(drawn.points.mean(axis=0))
     return np.array(places).reshape(-1, 2)
 

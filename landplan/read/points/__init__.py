@@ -8,6 +8,6 @@ puts them together and says what is wrong; ``writer`` writes the edition an offi
 from __future__ import annotations
 
 from landplan.read.points.reader import read_points
-from landplan.read.points.writer import EDITIONS, Edition, write_points
+from landplan.read.points.writer import EDITIONS, Edition, find_edition, write_points
 
-__all__ = ["EDITIONS", "Edition", "read_points", "write_points"]
+__all__ = ["EDITIONS", "Edition", "find_edition", "read_points", "write_points"]

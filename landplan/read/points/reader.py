@@ -34,6 +34,7 @@ _LINES = re.compile(rb"\r\n|\n|\r")
 _ZONE = 1_000_000.0
 _CLOSE = 0.01  # share by which a declared area may miss the shape and still tell its unit
 _SAME = 5e-4  # plane and ellipsoidal area differ by as much at the rim of a zone
+_HALF = 1.001  # what was rounded from exactly a half must not fail by the noise of a double
 _COLUMNS = {
     "number": "地块编号",
     "name": "地块名称",
@@ -235,11 +236,11 @@ class _Reading:
             return None, [
                 Fault("TXT.FEW_POINTS", ring.points[0].line, "", f"圈 {ring.number}") for ring in short
             ]
-        closed = [
-            np.vstack([c, c[:1]]) if ring.is_closed else c
+        lines = [
+            shapely.LineString(np.vstack([c, c[:1]]) if ring.is_closed else c)
             for ring, c in zip(found.rings, coordinates, strict=True)
         ]
-        return shapely.multilinestrings([shapely.linestrings(c) for c in closed]), []
+        return shapely.MultiLineString(lines), []
 
     def _count(self, one: _Found) -> None:
         """Hold the declared number of points against the list; offices count the closing point or not."""
@@ -295,7 +296,7 @@ class _Reading:
         if one.unit == "m2" and not is_told:
             self.report("TXT.AREA_UNIT", one.plot.line, one.plot.area, plot=one.plot)
         declared = (one.area or 0.0) * factor
-        if abs(declared - drawn) > max(_SAME * drawn, rounded * (1 + 1e-9)):
+        if abs(declared - drawn) > max(_SAME * drawn, rounded * _HALF):
             value = f"{declared:.2f} / {drawn:.2f} m2"
             self.report("TXT.AREA", one.plot.line, value, plot=one.plot)
 

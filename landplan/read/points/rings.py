@@ -64,6 +64,10 @@ def split_rings(plot: Plot) -> tuple[list[Ring], list[Fault]]:
         is_last = k + 1 == len(points) or points[k + 1].ring != point.ring
         first = ring.points[0] if ring.points else None
         is_long = len(ring.points) >= 3
+        if first is None and rings and rings[-1].is_closed and is_last:
+            last = rings[-1].points[0]
+            if (point.ring, point.x, point.y) == (last.ring, last.x, last.y):
+                continue  # closed twice
         if first is not None and is_long and (point.x, point.y) == (first.x, first.y):
             if point.ring == ring.number or is_last:
                 if point.name != first.name:

@@ -1,9 +1,9 @@
-"""Parcels to the 界址点坐标交换格式, in the edition an office asks for; what is written is read back before it counts."""
+"""Parcels to the 界址点坐标交换格式, in the edition an office asks for; nothing counts before it is read back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,14 @@ from landplan.issues import clean_text
 from landplan.publish import publish
 from landplan.read.points.grammar import GRAPHICS
 from landplan.read.points.reader import read_points
+from landplan.read.points.rings import moved_east
 from landplan.read.points.zones import plane_of, zone_of_plane
 from landplan.units import convert
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
-__all__ = ["EDITIONS", "Edition", "write_points"]
+__all__ = ["EDITIONS", "Edition", "find_edition", "write_points"]
 
 _ZONE = 1_000_000.0
 _CELLS = ("parcel_name", "map_sheet", "land_use", "land_use_code")
@@ -86,6 +87,45 @@ EDITIONS: dict[str, Edition] = {
 """Editions met in the field, by name; others are made with ``dataclasses.replace``."""
 
 
+def find_edition(name: str, **changes: Any) -> Edition:
+    """
+    Give an edition by its name, changed where an office differs.
+
+    Parameters
+    ----------
+    name : str
+        A name of ``EDITIONS``.
+    **changes : object
+        Fields of :class:`Edition`; None changes nothing.
+
+    Returns
+    -------
+    Edition
+        The edition; whether its fields can be written is told by :func:`write_points`.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> find_edition("plain", decimals=4, encoding=None).decimals
+    4
+    """
+    if name not in EDITIONS:
+        known = ", ".join(EDITIONS)
+        raise UsageError(
+            Fault(
+                f"there is no edition {name!r}.",
+                f"没有名为“{name}”的版式。",
+                mend_en=f"use {known}",
+                mend_zh=f"可用 {known}",
+            )
+        )
+    return replace(EDITIONS[name], **{key: value for key, value in changes.items() if value is not None})
+
+
 def write_points(
     parcels: GeoDataFrame,
     path: Path,
@@ -100,9 +140,9 @@ def write_points(
     Parameters
     ----------
     parcels : GeoDataFrame, n rows, indexed by parcel_id
-        Valid polygons with a CRS; ``parcel_name``, ``map_sheet``, ``land_use`` and ``land_use_code`` are written
-        where they are there. Parcels already in a CGCS2000 plane of the width asked for stay in it, to the last
-        digit; others go to their own zone, and each zone becomes a block of its own.
+        Valid polygons with a CRS; ``parcel_name``, ``map_sheet``, ``land_use`` and ``land_use_code`` are
+        written where they are there. Parcels already in a CGCS2000 plane of the width asked for stay in it,
+        to the last digit; others go to their own zone, and each zone becomes a block of its own.
     path : Path
         Where the file shall stand.
     edition : Edition, optional
@@ -129,8 +169,9 @@ def write_points(
 
     Notes
     -----
-    The format has no mark for holes: each ring gets its number, and containment tells holes from parts. Commas and
-    line ends in names become full-width commas and blanks. The declared area is that of the points as written.
+    The format has no mark for holes: each ring gets its number, and containment tells holes from parts.
+    Commas and line ends in names become full-width commas and blanks. The declared area is that of the points
+    as written.
     """
     form = edition or EDITIONS["standard"]
     _check_edition(form)
@@ -170,7 +211,7 @@ class _Block:
 
 
 def _check_edition(form: Edition) -> None:
-    faults = []
+    faults: list[tuple[str, object, str]] = []
     if form.columns and not 8 <= form.columns <= 14:
         faults.append(("columns", form.columns, "8-14, 0"))
     if not 0 <= form.decimals <= _MOST_DECIMALS:
@@ -233,7 +274,8 @@ def _check(parcels: GeoDataFrame, form: Edition) -> None:
     if odd and form.columns:
         faults.append(
             _fault(
-                "地块编号含逗号、换行或首尾空格。", "a parcel number holds a comma, a line end or a blank at its ends.",
+                "地块编号含逗号、换行或首尾空格。",
+                "a parcel number holds a comma, a line end or a blank at its ends.",
                 odd, "改正编号", "mend the number",
             )
         )  # fmt: skip
@@ -264,7 +306,8 @@ def _blocks(parcels: GeoDataFrame, form: Edition) -> Iterator[_Block]:
     if outside.any():
         raise StoreError(
             _fault(
-                f"地块不在 {form.zone_width} 度带 {first}-{last} 带范围内。", f"parcels lie outside the {form.zone_width}-degree zones {first}-{last}.",
+                f"地块不在 {form.zone_width} 度带 {first}-{last} 带范围内。",
+                f"parcels lie outside the {form.zone_width}-degree zones {first}-{last}.",
                 list(parcels.index[outside]), "核对坐标系", "check the CRS",
             )
         )  # fmt: skip
@@ -276,11 +319,11 @@ def _blocks(parcels: GeoDataFrame, form: Edition) -> Iterator[_Block]:
 def _rounded(parcels: GeoDataFrame, false_easting: float, decimals: int) -> GeoDataFrame:
     """Coordinates as they will be written; what was within half of the last digit becomes the same point."""
 
-    def move(points: Any) -> Any:
-        return np.round(points - [false_easting, 0.0], decimals)
-
-    flat = shapely.force_2d(np.asarray(parcels.geometry.values, dtype=object))
-    return parcels.set_geometry(shapely.transform(flat, move), crs=None).set_crs(None, allow_override=True)
+    flat = moved_east(shapely.force_2d(np.asarray(parcels.geometry.values, dtype=object)), -false_easting)
+    rounded = shapely.transform(flat, lambda points: np.round(points, decimals))
+    # Points that fell together would end a ring where its first comes back too early.
+    whole = shapely.remove_repeated_points(rounded)
+    return parcels.set_geometry(whole, crs=None).set_crs(None, allow_override=True)
 
 
 def _check_rounded(blocks: Sequence[_Block]) -> None:
@@ -327,9 +370,8 @@ def _points(rings: Sequence[Any], zone: int, form: Edition) -> Iterator[str]:
         for j, (east, north) in enumerate(points if form.is_closed else points[:-1]):
             is_closing = j == len(points) - 1
             number = first if is_closing else first + j
-            yield (
-                f"{form.point_prefix}{number},{k},{north:.{form.decimals}f},{east + zone * _ZONE:.{form.decimals}f}"
-            )
+            place = f"{north:.{form.decimals}f},{east + zone * _ZONE:.{form.decimals}f}"
+            yield f"{form.point_prefix}{number},{k},{place}"
         number = first + len(points) - 2
 
 
@@ -355,7 +397,7 @@ def _area(geometry: Any, unit: str) -> str:
 
 def _read_back(written: Path, blocks: Sequence[_Block], form: Edition) -> None:
     """Hold the file against what was to be written, point by point."""
-    raw = read_points(written)
+    raw = read_points(written, encoding=form.encoding)
     wanted = [geometry for block in blocks for geometry in block.parcels.geometry.values]
     ids = [str(pid) for block in blocks for pid in block.parcels.index]
     found: list[Any] = []
@@ -384,7 +426,7 @@ def _shifted(part: GeoDataFrame, zone: int, form: Edition) -> list[Any]:
     plane = plane_of(zone, form.has_prefix)
     moved = part if part.crs == pyproj.CRS(plane) else transform(part, plane)
     east = zone * _ZONE if form.has_prefix else 0.0
-    return [shapely.transform(g, lambda c: c - [east, 0.0]) for g in moved.geometry.values]
+    return [moved_east(geometry, -east) for geometry in moved.geometry.values]
 
 
 def _same(a: Any, b: Any, form: Edition) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import tempfile
 import threading
 import time
@@ -26,7 +25,16 @@ from landplan.read.workers.process import Process, ReaderError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Answer", "Pending", "Reader", "close_readers", "describe_readers", "set_readers", "warm_readers"]
+__all__ = [
+    "Answer",
+    "Pending",
+    "Reader",
+    "close_readers",
+    "describe_readers",
+    "private_file",
+    "set_readers",
+    "warm_readers",
+]
 
 _SECONDS, _MEMORY_MB = 120.0, 3072
 _SERVES = 1000  # requests until a process makes way for a fresh one: libraries leak
@@ -72,7 +80,7 @@ def _settings_of_environment() -> _Settings:
 
 
 class _Pool:
-    """Idle and busy processes, and the private folder their tables pass through."""
+    """Idle and busy processes."""
 
     def __init__(self, settings: _Settings) -> None:
         self.settings = settings
@@ -80,8 +88,6 @@ class _Pool:
         self.idle: dict[str, list[Process]] = {"vector": [], "raster": []}
         self.busy: set[Process] = set()
         self.found: dict[str, frozenset[str]] = {"vector": frozenset(), "raster": frozenset()}
-        self.folder: Path | None = None
-        self.count = 0
 
     def take(self, kind: str, *, is_fresh: bool = False) -> Process:
         process = self._next(kind, is_fresh)
@@ -131,28 +137,18 @@ class _Pool:
             self.busy.discard(process)
         process.close()
 
-    def new_file(self) -> Path:
-        with self.lock:
-            if self.folder is None:
-                self.folder = Path(tempfile.mkdtemp(prefix="landplan-"))
-            self.count += 1
-            return self.folder / f"{self.count}.arrow"
-
     def close(self, *, is_ours: bool = True) -> None:
         for process in [*self.busy, *self.idle["vector"], *self.idle["raster"]]:
             process.close(is_ours=is_ours)
         self.busy.clear()
         self.idle = {"vector": [], "raster": []}
-        if self.folder is not None and is_ours:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder = None
 
 
 _pool = _Pool(_settings_of_environment())
 
 
 def _forget() -> None:
-    """In a forked child: the processes, their pipes and their folder belong to the parent."""
+    """In a forked child: the processes and their pipes belong to the parent."""
     global _pool  # noqa: PLW0603 - there is one pool for each process
     _pool.close(is_ours=False)
     _pool = _Pool(_pool.settings)
@@ -160,7 +156,6 @@ def _forget() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
-atexit.register(lambda: _pool.close())
 
 
 class Reader:
@@ -247,7 +242,7 @@ class Pending:
         """Send the request to an idle process, or to a new one."""
         self._reader, self._request = reader, request
         self._process: Process | None = None
-        self._out = Path()
+        self._out: Path | None = None
         self._since = 0.0
         if not _pool.settings.is_inprocess:
             self._send(is_fresh=False)
@@ -261,12 +256,16 @@ class Pending:
         if self._process is not None:
             _pool.drop(self._process)
             self._process = None
-        if self._out.suffix:
+        self._discard()
+
+    def _discard(self) -> None:
+        if self._out is not None:
             self._out.unlink(missing_ok=True)
+            self._out = None
 
     def _send(self, *, is_fresh: bool) -> None:
         self._process = _pool.take(self._reader.kind, is_fresh=is_fresh)
-        self._out = _pool.new_file()
+        self._out = private_file(".arrow")
         self._since = time.monotonic()
         self._process.ask({**self._request, "out": str(self._out), "seconds": self._left()})
 
@@ -298,10 +297,11 @@ class Pending:
             # Damage done by an earlier file may show in this one: it gets a process of its own before it is blamed.
             if error.code != "FILE.CRASHED" or not is_used:
                 raise
-            self._out.unlink(missing_ok=True)
+            self._discard()
             self._send(is_fresh=True)
             return self.answer()
-        return _checked(about, _load(self._out) if self._out.exists() else None)
+        is_empty = self._out is None or not self._out.stat().st_size
+        return _checked(about, None if self._out is None or is_empty else _load(self._out))
 
     def _listen(self, process: Process) -> dict[str, Any]:
         reader = self._reader
@@ -335,7 +335,9 @@ def _load(path: Path) -> pa.Table:
 
 def _checked(about: dict[str, Any], table: pa.Table | None) -> Answer:
     if "error" in about:
-        raise ReaderError("LIMIT.MEMORY" if about.get("is_memory") else "FILE.UNREADABLE", str(about["error"]))
+        raise ReaderError(
+            "LIMIT.READ_MEMORY" if about.get("is_memory") else "FILE.UNREADABLE", str(about["error"])
+        )
     if table is not None:
         import pyarrow as pa
 
@@ -358,6 +360,25 @@ def warm_readers(kinds: Iterable[str] = ("vector",)) -> None:
     """
     for kind in kinds:
         _pool.warm(kind)
+
+
+def private_file(suffix: str) -> Path:
+    """
+    Make an empty file that nobody else may read.
+
+    Parameters
+    ----------
+    suffix : str
+        With its dot.
+
+    Returns
+    -------
+    Path
+        In the folder for temporary files; to be removed by the caller.
+    """
+    handle, name = tempfile.mkstemp(prefix="landplan-", suffix=suffix)
+    os.close(handle)
+    return Path(name)
 
 
 def close_readers() -> None:
@@ -415,3 +436,6 @@ def describe_readers() -> dict[str, Any]:
         except ReaderError as error:
             said["error"] = error.value
     return said
+
+
+atexit.register(close_readers)

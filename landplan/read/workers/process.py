@@ -56,7 +56,7 @@ class ReaderError(Exception):
     ----------
     code : str
         Code of the issue this is: ``FILE.UNREADABLE`` (another way of reading may help), or ``FILE.CRASHED``,
-        ``LIMIT.TIME``, ``LIMIT.MEMORY``, ``SEC.READER`` (none will).
+        ``LIMIT.TIME``, ``LIMIT.READ_MEMORY``, ``SEC.READER`` (none will).
     value : str
         What there is to say about it.
     """
@@ -94,14 +94,18 @@ class Process:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         kept = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
         paths = [str(Path(entry).absolute()) for entry in sys.path]
-        popen = subprocess.Popen(  # noqa: S603 - our own script by our own Python
-            [*command(kind), json.dumps({"kind": kind, "memory_mb": memory_mb, "path": paths})],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env={**kept, **_LOCKS, "GDAL_SKIP": worker.skipped(kind, found)},
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        try:
+            popen = subprocess.Popen(
+                [*command(kind), json.dumps({"kind": kind, "memory_mb": memory_mb, "path": paths})],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env={**kept, **_LOCKS, "GDAL_SKIP": worker.skipped(kind, found)},
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except OSError:
+            self._stderr.close()
+            raise
         if popen.stdin is None or popen.stdout is None:
             raise OSError("no pipes")
         self._popen, self._inlet, self._outlet = popen, popen.stdin, popen.stdout
@@ -170,11 +174,11 @@ class Process:
         if reply is not None:
             return reply
         name = _name_of(self._popen.wait())
-        if is_late or name == "SIGXCPU":
+        if is_late or name in {"SIGXCPU", "SIGALRM"}:
             raise ReaderError("LIMIT.TIME", "")
         # Nobody but the kernel, short of memory, sends SIGKILL.
         if name == "SIGKILL" or _OUT_OF_MEMORY.search(self._said()):
-            raise ReaderError("LIMIT.MEMORY", name)
+            raise ReaderError("LIMIT.READ_MEMORY", name)
         raise ReaderError("FILE.CRASHED", name)
 
     def _wait(self, seconds: float) -> tuple[dict[str, Any] | None, bool]:
@@ -188,11 +192,10 @@ class Process:
         watchdog = threading.Timer(seconds, bark)
         watchdog.daemon = True
         watchdog.start()
-        message = None
         try:
             message = worker.receive(self._outlet)
-        except (OSError, ValueError):
-            self._popen.kill()
+        except (OSError, ValueError) as error:
+            raise ReaderError("FILE.CRASHED", str(error)[:80]) from error
         finally:
             watchdog.cancel()
         return message, message is None and is_late.is_set()

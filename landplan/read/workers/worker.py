@@ -12,10 +12,12 @@ import errno
 import json
 import os
 import re
+import signal
 import struct
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["ALLOWED", "answer", "lock_down", "receive", "send", "skipped"]
 
 ALLOWED = {
-    "vector": frozenset({"ESRI Shapefile", "FlatGeobuf", "GPKG", "GeoJSON", "KML", "LIBKML", "OpenFileGDB"}),
+    "vector": frozenset({"ESRI Shapefile", "FlatGeobuf", "GPKG", "GeoJSON", "OpenFileGDB"}),
     "raster": frozenset({"GTiff"}),
 }
 """Drivers that may open a file, by kind of worker; several are of both kinds, so that one list would break the other."""
@@ -48,13 +50,17 @@ _KNOWN = (
     "USGSDEM,VDV,VFK,VICAR,VRT,WAsP,WCS,WEBP,WFS,WMS,WMTS,XLS,XLSX,XPM,XYZ,ZMap,Zarr,netCDF,NAS,PDAL,Interlis 1,Interlis 2,"
     "GMLAS,SOSI,ODBC,MSSQLSpatial,OCI,MongoDBv3,FileGDB,DWG,DGNV8,ECW,JP2ECW,JP2KAK,MrSID,JP2MrSID,GeoRaster,BASISU,KTX2"
 )
-_NO_MEMORY = re.compile(r"bad_alloc|(cannot|could not|failed to|unable to|out of|not enough).{0,40}(alloc|memory)", re.IGNORECASE)
+_NO_MEMORY = re.compile(
+    r"bad_alloc|(cannot|could not|failed to|unable to|out of|not enough).{0,40}(alloc|memory)", re.IGNORECASE
+)
 # Values that stand for "no height" in undeclared rasters: SRTM voids, ESRI floats, the habit of -9999.
 _VOIDS = (-32768.0, -9999.0, -3.4028234663852886e38, 3.4028234663852886e38, -99999.0)
-_MOST_CELLS = 4_000_000_000
+_MOST_CELLS, _MOST_AT_ONCE = 4_000_000_000, 250_000_000
+_RIM = 4  # cells around a window, for slopes
 _MOST_BYTES = 2 * 1024**3  # of one answer
 _NEWNET, _NEWUSER = 0x40000000, 0x10000000  # linux/sched.h
 _SLACK_S = 10
+_MOST_MESSAGE = 256 << 20
 
 
 def skipped(kind: str, found: frozenset[str] = frozenset()) -> str:
@@ -122,7 +128,10 @@ def receive(stream: IO[bytes]) -> dict[str, Any] | None:
         If what stands there is no message.
     """
     head = _exactly(stream, 4)
-    body = _exactly(stream, struct.unpack(">I", head)[0]) if len(head) == 4 else b""
+    size = struct.unpack(">I", head)[0] if len(head) == 4 else 0
+    if size > _MOST_MESSAGE:
+        raise ValueError(f"message of {size} B")
+    body = _exactly(stream, size)
     if not body:
         return None
     message = json.loads(body)
@@ -132,12 +141,9 @@ def receive(stream: IO[bytes]) -> dict[str, Any] | None:
 
 
 def _exactly(stream: IO[bytes], count: int) -> bytes:
-    """So many bytes; fewer where the stream ends, or where the count itself is nonsense."""
-    parts = []
-    while count > 0 and (part := stream.read(min(count, 1 << 20))):
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts) if not count else b""
+    """So many bytes; none where the stream ends before."""
+    body = stream.read(count) or b""
+    return body if len(body) == count else b""
 
 
 def answer(request: dict[str, Any]) -> tuple[dict[str, Any], pa.Table | None]:
@@ -157,6 +163,10 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], pa.Table | None]:
     table : pyarrow.Table or None
         What was read.
     """
+    path = Path(request["path"])
+    if not path.is_absolute() or not path.exists():
+        # To GDAL a name may be an address, a command or the data itself: GeoJSON: and http:// is fetched by the driver.
+        return {"error": f"no file: {str(path)[:80]}", "is_memory": False}, None
     try:
         with warnings.catch_warnings():
             # Text is decoded, M values are counted and CRS are asked for by the other side.
@@ -234,7 +244,12 @@ def _raster(request: dict[str, Any]) -> tuple[dict[str, Any], None]:
             "nodata": nodata if nodata is None or np.isfinite(nodata) else str(nodata),
             "bounds": list(raster.bounds),
         }
-        reply = {"about": about, "crs": raster.crs.to_wkt() if raster.crs else "", "voids": [], "blank": 0}
+        reply: dict[str, Any] = {
+            "about": about,
+            "crs": raster.crs.to_wkt() if raster.crs else "",
+            "voids": [],
+            "blank": 0,
+        }
         if raster.width * raster.height * raster.count > _MOST_CELLS:
             return {**reply, "is_large": True}, None
         low, high, holes, blank = np.inf, -np.inf, 0, 0
@@ -261,37 +276,49 @@ def _raster(request: dict[str, Any]) -> tuple[dict[str, Any], None]:
     return {**reply, "voids": sorted(found), "blank": blank}, None
 
 
-def _window(request: dict[str, Any]) -> tuple[dict[str, Any], pa.Table]:
+def _window(request: dict[str, Any]) -> tuple[dict[str, Any], pa.Table | None]:
     """The cells of the first band around a place, in the raster's own grid."""
     import numpy as np
     import pyarrow as pa
     import rasterio
-    from rasterio.windows import Window, from_bounds
 
     with rasterio.open(request["path"], driver="GTiff") as raster:
-        whole = Window(0, 0, raster.width, raster.height)
-        place = whole
-        if request.get("bounds"):
-            near = from_bounds(*request["bounds"], transform=raster.transform)
-            left, top = int(np.floor(near.col_off)) - 2, int(np.floor(near.row_off)) - 2
-            right = int(np.ceil(near.col_off + near.width)) + 2
-            below = int(np.ceil(near.row_off + near.height)) + 2
-            left, top = min(max(left, 0), raster.width - 1), min(max(top, 0), raster.height - 1)
-            right, below = max(min(right, raster.width), left + 1), max(min(below, raster.height), top + 1)
-            place = Window(left, top, right - left, below - top)
-        cells = raster.read(1, window=place)
+        place = _around(raster, request.get("near"))
+        if place.width * place.height > _MOST_AT_ONCE:
+            return {"error": f"{place.width} × {place.height}", "is_memory": True}, None
+        cells, nodata = raster.read(1, window=place, masked=True), raster.nodata
+        if nodata is None and np.ma.getmaskarray(cells).any():
+            # A mask beside the cells does not travel; what it hides becomes no number.
+            cells, nodata = cells.astype("float64"), float("nan")
+        plain = cells.filled(nodata) if nodata is not None else cells.data
         about = {
-            "shape": list(cells.shape),
-            "dtype": str(cells.dtype),
+            "shape": list(plain.shape),
+            "dtype": str(plain.dtype),
             "transform": list(raster.window_transform(place))[:6],
-            "nodata": None if raster.nodata is None else repr(float(raster.nodata)),
+            "nodata": None if nodata is None else repr(float(nodata)),
             "crs": raster.crs.to_wkt() if raster.crs else "",
         }
-    body = pa.array([cells.tobytes()], type=pa.large_binary())
-    return about, pa.table({"cells": body})
+    return about, pa.table({"cells": pa.array([plain.tobytes()], type=pa.large_binary())})
 
 
-_WORKS: dict[str, Any] = {
+def _around(raster: Any, near: list[float] | None) -> Any:
+    """The window of a place with a rim; the whole raster where no place is given or its grid is turned."""
+    import math
+
+    from rasterio.windows import Window, from_bounds
+
+    grid = raster.transform
+    if near is None or grid.b or grid.d:
+        return Window(0, 0, raster.width, raster.height)
+    box = from_bounds(*near, transform=grid)
+    left = min(max(math.floor(box.col_off) - _RIM, 0), raster.width - 1)
+    top = min(max(math.floor(box.row_off) - _RIM, 0), raster.height - 1)
+    right = min(math.ceil(box.col_off + box.width) + _RIM, raster.width)
+    below = min(math.ceil(box.row_off + box.height) + _RIM, raster.height)
+    return Window(left, top, max(right - left, 1), max(below - top, 1))
+
+
+_WORKS: dict[str, Callable[[dict[str, Any]], tuple[dict[str, Any], Any]]] = {
     "layers": _layers,
     "table": _table,
     "parquet": _parquet,
@@ -315,7 +342,7 @@ def lock_down(memory_mb: int) -> list[str]:
     list of str
         What took hold: ``memory``, ``network``. Neither is known to Windows.
     """
-    held = []
+    held: list[str] = []
     try:
         import resource
     except ImportError:
@@ -345,10 +372,11 @@ def _cut_network() -> bool:
 
 
 def _limit_time(seconds: float) -> None:
-    """Let the kernel end a request that spins on, should nobody be left to watch over it."""
+    """Let the kernel end a request that spins or sleeps on, should nobody be left to watch over it."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 
+        signal.alarm(int(seconds) + _SLACK_S)
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
         resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time() + seconds) + _SLACK_S, hard))
 
@@ -376,8 +404,6 @@ def _load(kind: str) -> list[str]:
 
 def _serve(setting: dict[str, Any]) -> None:
     """Answer until nobody asks any more."""
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the asking side decides what Ctrl+C means
     # Libraries print; what they print must not reach the protocol.
     inlet, outlet = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
@@ -397,6 +423,8 @@ def _serve(setting: dict[str, Any]) -> None:
                 is_large = isinstance(error, MemoryError) or error.errno in (errno.EFBIG, errno.ENOMEM)
                 reply = {"error": _line(error), "is_memory": is_large}
             del table
+        if hasattr(signal, "alarm"):
+            signal.alarm(0)
         send(outlet, {**reply, "took": time.monotonic() - begun})
 
 

@@ -1,0 +1,98 @@
+"""Everything one assessment judges, already read: what a project gathers, or a program hands over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from geopandas import GeoDataFrame
+
+from landplan.issues import Issue
+from landplan.tables import Source
+
+if TYPE_CHECKING:
+    from landplan.rules import Rulebook
+
+__all__ = ["Inputs", "Layer"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """
+    A constraint layer and what it speaks for.
+
+    Parameters
+    ----------
+    name, title : str
+        Its code and what people call it.
+    frame : GeoDataFrame
+        Its polygons, with a CRS.
+    extent : GeoDataFrame
+        The land it was surveyed for; parcels that reach beyond it are unknown.
+    """
+
+    name: str
+    title: str
+    frame: GeoDataFrame
+    extent: GeoDataFrame
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """
+    Everything one assessment judges, already read.
+
+    Parameters
+    ----------
+    name : str
+        Name of the project.
+    parcels : GeoDataFrame, indexed by parcel_id
+        Canonical columns and geometry as drawn, in the working CRS.
+    rulebook : Rulebook
+        What judges.
+    is_sample : bool
+        Whether the data are made up.
+    zones, evaluations : GeoDataFrame or None
+        All versions of zone boundaries; area evaluations with ``item`` as codes.
+    layers : tuple of Layer
+        Constraint layers.
+    indicators : tuple of DataFrame
+        Rows of the ``indicators`` table, from ledgers.
+    events : DataFrame or None
+        The events table, ``item`` as codes.
+    evaluation_items, event_items : mapping of str to str
+        Titles by code.
+    complete : sequence of str
+        Event items nothing is missing of.
+    dem : Path or None
+        The elevation model around the parcels: a copy of our own, there until Python ends.
+    steep_deg : float or None
+        Slope in degrees above which ground is steep.
+    measure_crs : str or None
+        One plane for all; each parcel's own 3-degree zone where None.
+    issues : tuple of Issue
+        What was wrong with the files.
+    sources : tuple of Source
+        The files as they were used.
+    """
+
+    name: str
+    parcels: GeoDataFrame
+    rulebook: Rulebook
+    is_sample: bool = False
+    zones: GeoDataFrame | None = None
+    evaluations: GeoDataFrame | None = None
+    layers: tuple[Layer, ...] = ()
+    indicators: tuple[pd.DataFrame, ...] = ()
+    events: pd.DataFrame | None = None
+    evaluation_items: Mapping[str, str] = field(default_factory=dict)
+    event_items: Mapping[str, str] = field(default_factory=dict)
+    complete: Sequence[str] = ()
+    dem: Path | None = None
+    steep_deg: float | None = None
+    measure_crs: str | None = None
+    issues: tuple[Issue, ...] = ()
+    sources: tuple[Source, ...] = ()
