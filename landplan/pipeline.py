@@ -32,6 +32,7 @@ from landplan.gather import read_inputs, read_layers
 from landplan.inputs import Inputs, Layer
 from landplan.issues import Issue
 from landplan.project import Project, load_project
+from landplan.read.webmap import look_for_shift
 from landplan.repair import find_conflicts, reconcile_areas, repair_layer, repair_parcels, set_tangles_apart
 from landplan.schema import check, coerce
 from landplan.steps import Engine, Local, steps_of
@@ -118,6 +119,9 @@ def assess(
         pieces += [result.pieces] if result.pieces is not None else []
         findings = findings if result.findings is None else result.findings
     issues += check(parcels)
+    if inputs.zones is not None and (parcels["zone_share"] < 0.99).any():
+        # Of all parcels together: one alone beside its zone is no sign of a shift.
+        issues += look_for_shift(parcels, zones_on(inputs.zones, as_of))
     say("neighbours")
     issues += find_conflicts(parcels, inputs.measure_crs)
     if inputs.events is not None:

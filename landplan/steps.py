@@ -36,7 +36,6 @@ from landplan.overlay import (
     measure_overlaps,
     measure_reach,
 )
-from landplan.read.webmap import look_for_shift
 from landplan.repair import reconcile_areas
 from landplan.rules import Rulebook, evaluate_rules, resolve_industry
 from landplan.terrain import TERRAIN_COLUMNS, measure_terrain
@@ -128,9 +127,7 @@ class _Zones:
         current = zones_on(self.zones, self.as_of)
         pieces = find_pieces(parcels, current, "zones", feature="zone_code", method=self.method)
         columns, issues = attach_zones(parcels, pieces, current)
-        # Where every parcel lies inside, nothing is shifted.
-        shifted = look_for_shift(parcels, current) if (columns["zone_share"] < 0.99).any() else []
-        return StepResult(columns, [*_far_ones(parcels, current, issues), *shifted], pieces)
+        return StepResult(columns, _far_ones(parcels, current, issues), pieces)
 
 
 def _far_ones(parcels: GeoDataFrame, zones: GeoDataFrame, issues: list[Issue]) -> list[Issue]:

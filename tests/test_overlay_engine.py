@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import date
@@ -16,7 +17,7 @@ import worlds
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from landplan import overlay, pipeline
+from landplan import overlay, steps
 from landplan.crs import measure_areas
 from landplan.inputs import Inputs, Layer
 from landplan.overlay import areas, choose_method, find_pieces, measure_shares
@@ -378,6 +379,17 @@ def test_a_small_project_never_loads_the_compiler():
     assert json.loads(told.stdout) == [1, False]
 
 
+def test_the_compiled_way_serves_where_nothing_can_be_kept_on_disk(tmp_path):
+    (tmp_path / "file").write_text("")
+    code = "from landplan.overlay.kernel import sign_rings, mark_cells; import numpy as n;"
+    code += "print(mark_cells(n.array([[1.0, 1.0, 9.0, 3.0]]), 8.0, 0, 0, 3, 1).tolist())"
+    nowhere = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "file" / "below")}
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=nowhere
+    )
+    assert json.loads(told.stdout.lower()) == [True, True, False]
+
+
 def broken_world() -> Inputs:
     """Six parcels and a layer; a bow-tie, a spike, an empty and a missing shape among them."""
 
@@ -420,7 +432,7 @@ def test_invalid_input_never_reaches_the_engine(monkeypatch, method):
 
     watch(sys.modules["landplan.overlay.pieces"], "share_areas")
     watch(sys.modules["landplan.overlay.pieces"], "cut_pieces")
-    monkeypatch.setattr(pipeline, "choose_method", lambda _: method)
+    monkeypatch.setattr(steps, "choose_method", lambda _: method)
     assessment = assess(broken_world(), as_of=date(2026, 11, 20))
     assert sum(seen) > 0
     assert len(assessment.parcels) == 6
@@ -430,7 +442,7 @@ def test_invalid_input_never_reaches_the_engine(monkeypatch, method):
 def test_a_project_is_judged_the_same_whichever_way_it_was_measured(monkeypatch):
     found = {}
     for method in ("exact", "fast"):
-        monkeypatch.setattr(pipeline, "choose_method", lambda _, method=method: method)
+        monkeypatch.setattr(steps, "choose_method", lambda _, method=method: method)
         found[method] = assess(broken_world(), as_of=date(2026, 11, 20))
     one, other = found["exact"], found["fast"]
     pd.testing.assert_frame_equal(

@@ -42,7 +42,7 @@ def constants() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for file in MODULES:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and re.fullmatch(r"[A-Z]{2,}\.[A-Z_]+", str(node.value)):
+            if isinstance(node, ast.Constant) and re.fullmatch(r"[A-Z]{2,}\.[A-Z0-9_]+", str(node.value)):
                 found.setdefault(node.value, set()).add(str(file.relative_to(PACKAGE)))
     return found
 

@@ -19,7 +19,14 @@ __all__ = ["fill_cells", "mark_cells", "share_cells", "sign_rings", "wind_cells"
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Array = np.ndarray[Any, Any]
 
-_compiled = cast(Callable[[_F], _F], numba.njit(cache=True, nogil=True, fastmath=False))
+
+def _compiled(function: _F) -> _F:
+    try:
+        return cast(_F, numba.njit(cache=True, nogil=True, fastmath=False)(function))
+    except RuntimeError:
+        # Neither the installation nor the user has a folder that can be written: compiled anew by every process.
+        return cast(_F, numba.njit(nogil=True, fastmath=False)(function))
+
 
 # A width at which h times the width is lost in the rounding of an area of h by h.
 _NARROW = 1e-16
@@ -52,8 +59,7 @@ def sign_rings(coordinates: _Array, rings: _Array, is_shell: _Array) -> _Array:
     signs = np.empty(len(rings) - 1, np.int8)
     for r in range(len(rings) - 1):
         twice = 0.0
-        x0 = coordinates[rings[r], 0]
-        y0 = coordinates[rings[r], 1]
+        x0, y0 = coordinates[rings[r], 0], coordinates[rings[r], 1]
         for i in range(rings[r], rings[r + 1] - 1):
             twice += (coordinates[i, 0] - x0) * (coordinates[i + 1, 1] - y0)
             twice -= (coordinates[i + 1, 0] - x0) * (coordinates[i, 1] - y0)
@@ -70,12 +76,8 @@ def mark_cells(boxes: _Array, size: float, west: int, south: int, columns: int, 
     ----------
     boxes : array of float64, n x 4
         West, south, east, north.
-    size : float
-        Side of a cell, a power of two.
-    west, south : int
-        Number of the grid's first column and row, counted from coordinate 0.
-    columns, rows : int
-        Size of the grid.
+    size, west, south, columns, rows : float and ints
+        Side of a cell, a power of two; number of the grid's first column and row, counted from coordinate 0; its size.
 
     Returns
     -------
@@ -140,10 +142,8 @@ def fill_cells(
         code = codes[r]
         turn = signs[r]
         for i in range(rings[r], rings[r + 1] - 1):
-            x0 = coordinates[i, 0]
-            y0 = coordinates[i, 1]
-            x1 = coordinates[i + 1, 0]
-            y1 = coordinates[i + 1, 1]
+            x0, y0 = coordinates[i, 0], coordinates[i, 1]
+            x1, y1 = coordinates[i + 1, 0], coordinates[i + 1, 1]
             # The same way for both neighbours of a shared edge: what they cut cancels to the last digit.
             if x0 < x1 or (x0 == x1 and y0 < y1):
                 ax, ay, bx, by = x0, y0, x1, y1
@@ -157,12 +157,9 @@ def fill_cells(
             kb = _cell(by, size)
             if max(ka, kb) < south or low >= south + rows or first >= west + columns:
                 continue
-            ax -= first * size
-            bx -= first * size
-            ay -= low * size
-            by -= low * size
-            ka -= low
-            kb -= low
+            ax, bx = ax - first * size, bx - first * size
+            ay, by = ay - low * size, by - low * size
+            ka, kb = ka - low, kb - low
             column0 = first - west
             row0 = low - south
             step = 1 if kb > ka else -1
@@ -238,10 +235,8 @@ def wind_cells(
         Where the pieces of each cell begin.
     marks : array of int64
         As ``fill_cells`` lays down.
-    columns, rows : int
-        Size of the grid.
-    codes : int
-        How many codes there are.
+    columns, rows, codes : int
+        Size of the grid; how many codes there are.
     touched : array of bool
         As ``mark_cells`` gives.
 
@@ -296,12 +291,8 @@ def wind_cells(
 def _lay_edge(
     edges: _Array, n: int, ax: float, ay: float, bx: float, by: float, slope: float, sign: float
 ) -> int:
-    edges[n, 0] = ax
-    edges[n, 1] = ay
-    edges[n, 2] = bx
-    edges[n, 3] = by
-    edges[n, 4] = slope
-    edges[n, 5] = sign
+    edges[n, 0], edges[n, 1], edges[n, 2], edges[n, 3] = ax, ay, bx, by
+    edges[n, 4], edges[n, 5] = slope, sign
     return n + 1
 
 
@@ -425,16 +416,12 @@ def share_cells(
         Vertices of the parcels; where rings begin; their signs.
     parcels : array of int64, n + 1
         At which ring each parcel begins.
-    longest : int
-        Most vertices of any parcel.
-    chosen : array of int64
-        Which parcels.
+    longest, chosen : int, array of int64
+        Most vertices of any parcel chosen; which parcels.
     boxes : array of float64, n x 4
         Bounds of all parcels.
-    size, west, south, columns, rows
-        The grid, as in ``mark_cells``.
-    codes : int
-        How many codes there are.
+    size, west, south, columns, rows, codes
+        The grid, as in ``mark_cells``; how many codes there are.
     starts, pieces, marks, begins, which, times : arrays
         The layer in the grid, from ``fill_cells`` and ``wind_cells``.
 
@@ -470,9 +457,7 @@ def share_cells(
                 n = _clip_edges(coordinates, rings, signs, parcels[p], parcels[p + 1], x, y, size, edges)
                 if n == 0:
                     continue
-                area = 0.0
-                xmin = size
-                xmax = 0.0
+                area, xmin, xmax = 0.0, size, 0.0
                 for e in range(n):
                     area += edges[e, 5] * 0.5 * (edges[e, 2] - edges[e, 0]) * (edges[e, 1] + edges[e, 3])
                     xmin = min(xmin, edges[e, 0])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from landplan.issues import Issue
+from landplan.schema import column
 from landplan.units import convert, find_unit
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def reconcile_areas(
             Issue(
                 code,
                 parcel_id=str(parcels.index[position]),
-                field=registered,
+                field=column(registered).label(),
                 value=value,
                 limit="相差不超过 1%" if wrong else "相差不超过 0.05% 或 0.0051 亩",
                 suggestion=f"单位：{suspect}" if suspect else measured_here,

@@ -103,7 +103,12 @@ def find_conflicts(parcels: GeoDataFrame, measure_crs: Any = None) -> list[Issue
     perimeter = np.maximum(shapely.length(common), 1e-12)
     larger = np.maximum(shapely.area(shapes[pairs[:, 0]]), shapely.area(shapes[pairs[:, 1]]))
     claimed = (area > 0.01) & (2 * area / perimeter > OVERLAP_WIDTH_M)
-    for (a, b), shared, whole in zip(pairs[claimed], area[claimed], larger[claimed], strict=True):
+    for (a, b), whole in zip(pairs[claimed], larger[claimed], strict=True):
+        # The figure that is told is taken in the zone of the first of the two, as its area is.
+        both = sound.iloc[[a, b]]
+        own = pd.Series(codes.iloc[a], index=both.index, dtype="Int64")
+        _, drawn = next(in_measuring_zones(both, own))
+        shared = float(shapely.area(shapely.intersection(*drawn.geometry.values)))
         same = shared > (1 - 1e-6) * whole
         for one, other in ((plane.index[a], plane.index[b]), (plane.index[b], plane.index[a])):
             value = str(other) if same else f"{other}（{shared:.2f} m2）"
@@ -142,8 +147,22 @@ def find_tangles(shapes: Any, pairs: Any) -> Any:
         return result
     sizes = shapely.get_num_coordinates(shapes)
     heavy = sizes[pairs[:, 0]].astype(np.int64) * sizes[pairs[:, 1]] > _MANY
+    # Two neighbours meet along a common side: only the edges near it are laid out, each outline once.
+    outlines: dict[int, tuple[Any, Any]] = {}
+    boxes = shapely.bounds(shapes)
     for k in np.flatnonzero(heavy).tolist():
-        first, second = _edges(shapes[pairs[k, 0]]), _edges(shapes[pairs[k, 1]])
+        one, other = pairs[k].tolist()
+        common = np.concatenate(
+            [np.maximum(boxes[one][:2], boxes[other][:2]), np.minimum(boxes[one][2:], boxes[other][2:])]
+        )
+        near = []
+        for at in (one, other):
+            if at not in outlines:
+                outlines[at] = _outline(shapes[at])
+            near.append(_near(outlines[at], common))
+        if len(near[0]) * len(near[1]) <= _MANY:
+            continue
+        first, second = (shapely.linestrings(edges) for edges in near)
         tree = shapely.STRtree(second)
         crossings = 0
         for start in range(0, len(first), _STEP):
@@ -201,10 +220,18 @@ def set_tangles_apart(
     return parcels.assign(is_quarantined=pd.array(apart, dtype="boolean")), issues
 
 
-def _edges(geometry: Any) -> Any:
+def _outline(geometry: Any) -> tuple[Any, Any]:
+    """First and last points of every edge."""
     points, ring = shapely.get_coordinates(rings_of([geometry])[0], return_index=True)
     joined = ring[1:] == ring[:-1]
-    return shapely.linestrings(np.stack([points[:-1][joined], points[1:][joined]], axis=1))
+    return points[:-1][joined], points[1:][joined]
+
+
+def _near(outline: tuple[Any, Any], box: Any) -> Any:
+    """Edges whose own box touches a box."""
+    low, high = np.minimum(*outline), np.maximum(*outline)
+    touching = (low <= box[2:]).all(axis=1) & (high >= box[:2]).all(axis=1)
+    return np.stack([outline[0][touching], outline[1][touching]], axis=1)
 
 
 def _find_gaps(plane: GeoDataFrame) -> list[tuple[int, Issue]]:
