@@ -202,7 +202,22 @@ def test_values_no_parcel_can_have_are_said_all_at_once():
         ("140702001002GA00001", False),
         ("140702001002QB00001", False),
         ("140702001002GB0001", False),
+        ("140702001002GB00000", False),
     ],
 )
 def test_a_cadastral_code_is_checked_by_its_structure(code, is_sound):
     assert (check(pd.DataFrame({"parcel_code": [code]}, index=["A"])) == []) is is_sound
+
+
+@pytest.mark.parametrize(
+    ("code", "is_sound"),
+    [
+        ("140702001002GB00012W00000000", True),
+        ("140702001002GB00012F00010001", True),
+        ("140702001002GB00012W00000001", False),
+        ("140702001002GB00012X00000000", False),
+        ("140702001002GB00012", False),
+    ],
+)
+def test_a_real_estate_unit_code_is_its_parcel_and_what_stands_on_it(code, is_sound):
+    assert (check(pd.DataFrame({"unit_code": [code]}, index=["A"])) == []) is is_sound

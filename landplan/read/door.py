@@ -22,7 +22,7 @@ __all__ = ["ARCHIVES", "POINTS", "TABLES", "VECTORS", "Door", "hash_files", "kin
 
 VECTORS = frozenset({"shapefile", "gpkg", "geojson", "parquet", "flatgeobuf", "kml", "gdb", "dxf"})
 ARCHIVES = frozenset({"zip", "kmz"})
-TABLES = frozenset({"xlsx", "xls", "csv"})
+TABLES = frozenset({"xlsx", "xls", "csv", "json"})
 POINTS = frozenset({"txt"})
 
 _KIND_OF_SUFFIX = {
@@ -96,7 +96,8 @@ class Door:
     name : str
         The path as the caller wrote it; what issues and reports show.
     kind : str
-        ``shapefile``, ``gpkg``, ``geojson``, ``xlsx``, ``tif`` ...; empty where it is not known.
+        ``shapefile``, ``gpkg``, ``geojson``, ``json`` (records without geometry), ``xlsx``, ``tif`` ...; empty
+        where it is not known.
     files : tuple of Path
         The file, or the files of the set, in the order of their names.
     sha256 : str
@@ -157,6 +158,8 @@ def open_door(path: str | os.PathLike[str]) -> Door:
         return _shut(here, name, "", "FILE.TYPE", here.name)
     if here.stat().st_size > _MAX_BYTES:
         return _shut(here, name, kind, "LIMIT.SIZE", f"{here.stat().st_size / 1024**3:.1f} GB")
+    if here.suffix.lower() == ".json" and _is_json_table(here):
+        kind = "json"
     issues = _look(here, name, kind)
     files = tuple(list_set(here).values()) if kind == "shapefile" else (here,)
     return Door(here, name, kind, files, hash_files(files), tuple(issues))
@@ -230,7 +233,7 @@ def _look(path: Path, name: str, kind: str) -> list[Issue]:
                 "FILE.DWG" if release else "FILE.TYPE", source=name, value=f"{path.name}（{release or '?'}）"
             )
         ]
-    if kind in {"geojson", "kml", "csv", "txt", "dxf"}:
+    if kind in {"geojson", "json", "kml", "csv", "txt", "dxf"}:
         trouble = _sniff_text(head, magic, kind)
         return [Issue("FILE.TYPE", source=name, value=f"{path.name}：{trouble}")] if trouble else []
     if magic != _MAGIC_OF_KIND.get(kind, kind):
@@ -250,6 +253,14 @@ def _look(path: Path, name: str, kind: str) -> list[Issue]:
             if file.read(4) != b"PAR1":
                 return [Issue("FILE.TRUNCATED", source=name, value=path.name)]
     return []
+
+
+def _is_json_table(path: Path) -> bool:
+    """Whether a JSON file begins with an array that holds records and no features."""
+    with path.open("rb") as file:
+        text = file.read(_JSON_HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
+    is_listed = b"{" in text or text[1:].lstrip().startswith(b"]")
+    return text.startswith(b"[") and is_listed and not _GEOJSON_TYPE.search(text)
 
 
 def _sniff_text(head: bytes, magic: str, kind: str) -> str:

@@ -10,9 +10,10 @@ import numpy as np
 import shapely
 
 from landplan.issues import Issue
+from landplan.read.json_text import Doubled
 from landplan.read.records import Collector, Records
 
-__all__ = ["check_properties", "hold_against_text", "is_geojson", "parse_json", "read_geojson_records"]
+__all__ = ["check_properties", "hold_against_text", "is_geojson", "read_geojson_records"]
 
 _GEOMETRIES = {
     "Point",
@@ -26,51 +27,6 @@ _GEOMETRIES = {
 _KIND_NAMES: dict[type, str] = {str: "text", int: "number", float: "number", bool: "flag"}
 
 
-class _Doubled(dict[str, Any]):
-    """An object in which a name stands twice; the last value counts, as everywhere."""
-
-    doubled: dict[str, list[Any]]
-
-
-def parse_json(text: str) -> Any:
-    """
-    Parse JSON and remember which names stand twice in one object.
-
-    Parameters
-    ----------
-    text : str
-        The file.
-
-    Returns
-    -------
-    object
-        As :func:`json.loads` gives.
-
-    Raises
-    ------
-    ValueError, RecursionError
-        If it is not JSON, or nested too deeply.
-
-    Examples
-    --------
-    >>> parse_json('{"a": 1, "a": 2}').doubled
-    {'a': [1, 2]}
-    """
-    return json.loads(text, object_pairs_hook=_object)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    plain = dict(pairs)
-    if len(plain) == len(pairs):
-        return plain
-    found = _Doubled(plain)
-    values: dict[str, list[Any]] = {}
-    for name, value in pairs:
-        values.setdefault(name, []).append(value)
-    found.doubled = {name: given for name, given in values.items() if len(given) > 1}
-    return found
-
-
 def check_properties(content: Any, source: str) -> list[Issue]:
     """
     Find names that stand twice in a feature and columns of mixed types, both of which readers settle in silence.
@@ -78,7 +34,7 @@ def check_properties(content: Any, source: str) -> list[Issue]:
     Parameters
     ----------
     content : dict
-        The file, as :func:`parse_json` gives it.
+        The file, as :func:`~landplan.read.json_text.parse_json` gives it.
     source : str
         Name of the file in issues.
 
@@ -98,7 +54,7 @@ def check_properties(content: Any, source: str) -> list[Issue]:
     issues: list[Issue] = []
     kinds: dict[str, dict[str, int]] = {}
     differs: dict[str, int] = {}
-    if listed is features and isinstance(content, _Doubled):
+    if listed is features and isinstance(content, Doubled):
         issues += [
             Issue("ATTR.DOUBLE_KEY", source=source, field=name, value=name) for name in content.doubled
         ]
@@ -107,7 +63,7 @@ def check_properties(content: Any, source: str) -> list[Issue]:
             continue
         properties = feature.get("properties")
         for part in (feature, properties, feature.get("geometry")):
-            for name, values in part.doubled.items() if isinstance(part, _Doubled) else ():
+            for name, values in part.doubled.items() if isinstance(part, Doubled) else ():
                 shown = " / ".join(json.dumps(v, ensure_ascii=False)[:40] for v in values)
                 issues.append(
                     Issue("ATTR.DOUBLE_KEY", source=source, row=row, field=name, value=f"{name}: {shown}")

@@ -69,6 +69,10 @@ class Grid:
         Whether 0.35 may be shown as 35% without our knowing: formats of old workbooks cannot be read.
     is_cut : bool
         Whether delimited text ends in the middle of its last record.
+    is_records : bool
+        Whether it comes from records that name their fields: names stand in the first row, record k in row k.
+    notes : tuple of Issue
+        What was wrong with single records; those with FILE.BAD_RECORD cannot be taken.
     """
 
     name: str
@@ -79,6 +83,8 @@ class Grid:
     is_delimited: bool = False
     may_hide_percent: bool = False
     is_cut: bool = False
+    is_records: bool = False
+    notes: tuple[Issue, ...] = ()
 
 
 @dataclass(frozen=True)

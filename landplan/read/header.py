@@ -198,12 +198,14 @@ def find_header(grid: Grid, names: frozenset[str]) -> Header | None:
     """
     counts = [
         len({fold(title) for cell in row if _is_known(title := _title(cell), names)})
-        for row in grid.rows[:_HEADER_WITHIN]
+        for row in grid.rows[: 1 if grid.is_records else _HEADER_WITHIN]
     ]
     enough = max(2, max(counts, default=0) / 2)
     first = next((k for k, count in enumerate(counts) if count >= enough), None)
     if first is None:
         return None
+    if grid.is_records:
+        return _compose(grid, [0], {}, names)
     merged = _spans(grid)
     levels = [first - 1, first] if first and _is_group_row(grid, first, merged, names) else [first]
     while len(levels) < _MOST_LEVELS and levels[-1] + 1 < len(grid.rows):

@@ -16,7 +16,8 @@ import pyproj
 from landplan.issues import Issue
 from landplan.read.door import Door
 from landplan.read.encoding import Decision, decide_encoding
-from landplan.read.geojson import is_geojson, parse_json
+from landplan.read.geojson import is_geojson
+from landplan.read.json_text import parse_json
 from landplan.read.shapefile import rebuild_index
 from landplan.read.workers import Reader
 

@@ -17,6 +17,7 @@ from landplan.issues import Issue, codes
 from landplan.read.door import TABLES, open_door
 from landplan.read.grid import Grid, Workbook, address, letter_of, read_grids
 from landplan.read.header import Header, cell_at, declared_as, find_header, fold, row_key, text_of, unit_in
+from landplan.read.json_table import read_json_grids
 from landplan.read.raw import Raw
 from landplan.schema import Column, column
 from landplan.tables import Source
@@ -52,11 +53,11 @@ def read_sheet(
     Parameters
     ----------
     path : path
-        ``.xlsx``, ``.xls`` or ``.csv`` (comma, semicolon, tab or bar).
+        ``.xlsx``, ``.xls``, ``.csv`` (comma, semicolon, tab or bar), or ``.json`` with arrays of records.
     sheet : str, optional
-        Sheet to read; where None, the only one with a header landplan knows.
+        Sheet to read, for JSON the number of the array; where None, the only one with a header landplan knows.
     encoding : str, optional
-        Encoding of delimited text.
+        Encoding of delimited text or JSON.
     encoding_how : str, default "option"
         Where it was given: ``option`` or ``profile``.
     headers : mapping of str to str, optional
@@ -76,12 +77,15 @@ def read_sheet(
         issues.append(Issue("FILE.TYPE", source=door.name, value=door.path.name))
     if any(codes()[issue.code].severity == "error" for issue in issues):
         return Raw(pd.DataFrame(), source, issues=issues)
-    book = read_grids(door, encoding=encoding, how=encoding_how)
+    read_book = read_json_grids if door.kind == "json" else read_grids
+    book = read_book(door, encoding=encoding, how=encoding_how)
     issues += book.issues
     source = replace(source, encoding=book.encoding, encoding_how=book.encoding_how)
     names = frozenset(fold(header) for header in headers or {})
     chosen = _choose(book, sheet, names, door.name)
     if isinstance(chosen, Issue):
+        if len(book.grids) == 1:
+            issues += book.grids[0].notes
         refused = any(codes()[issue.code].severity == "error" for issue in issues)
         return Raw(pd.DataFrame(), source, issues=issues if refused else [*issues, chosen])
     grid, header = chosen
@@ -127,6 +131,9 @@ class _Records:
     ) -> None:
         cell = "" if at is None else address(row, at) if row is not None else letter_of(at)
         number = None if row is None else row + 1
+        if self.grid.is_records:
+            # Records are counted from 1 and have no cells; the names stand in no record.
+            number, cell = row or None, ""
         self.issues.append(Issue(code, self.source, self.grid.name, number, cell, field=title, value=value))
 
     def _column(self, title: str) -> Column | None:
@@ -134,7 +141,8 @@ class _Records:
 
     def read(self, source: Source, issues: list[Issue]) -> Raw:
         """Read the records and balance the rows."""
-        start = self._take_units(self.header.last + 1)
+        start = self.header.last + 1
+        start = start if self.grid.is_records else self._take_units(start)
         titles = self._unique_titles(start)
         found = {at: self._column(title) for at, title in titles.items()}
         kinds = {at: declared.kind for at, declared in found.items() if declared}
@@ -145,8 +153,12 @@ class _Records:
         kept: list[int] = []
         total = 0
         after_note = False
+        broken = {note.row for note in self.grid.notes if note.code == "FILE.BAD_RECORD"}
         for row in range(start, len(self.grid.rows)):
             cells = [(at, text) for at, cell in enumerate(self.grid.rows[row]) if (text := text_of(cell))]
+            if self.grid.is_records and row in broken:
+                total += 1
+                continue
             if not cells:
                 continue
             total += 1
@@ -172,9 +184,11 @@ class _Records:
             self.report("FILE.EMPTY", None)
         frame = pd.DataFrame({t: pd.Series(v, dtype="object") for t, v in columns.items()})
         balance = replace(source, rows_in=total, rows_imported=len(kept), rows_rejected=total - len(kept))
-        letters = {} if self.grid.is_delimited else {title: letter_of(at) for at, title in titles.items()}
-        rows = [row + 1 for row in kept]
-        return Raw(frame, balance, rows, letters, [*issues, *self.issues], self.grid.name)
+        has_letters = not (self.grid.is_delimited or self.grid.is_records)
+        letters = {title: letter_of(at) for at, title in titles.items()} if has_letters else {}
+        rows = [row if self.grid.is_records else row + 1 for row in kept]
+        found_wrong = [*issues, *self.grid.notes, *self.issues]
+        return Raw(frame, balance, rows, letters, found_wrong, self.grid.name)
 
     def _take_units(self, row: int) -> int:
         """Fold a row of units into the header, pass over column numbers; return where records begin."""
