@@ -20,15 +20,16 @@ from landplan.project import own_source, profile_source, project_rulebook
 from landplan.read import Raw, Read, read_source, read_table
 from landplan.read.door import open_door
 from landplan.read.raster import copy_raster, look_at_raster
+from landplan.read.workers import warm_readers
 from landplan.schema import coerce, column
 from landplan.tables import Source
 from landplan.terrain import measure_terrain
 
 if TYPE_CHECKING:
     from landplan.project import Project
-    from landplan.read.profile import Profile
-
+    from landplan.read.workers import warm_readers
 from landplan.inputs import Inputs, Layer
+from landplan.read.profile import Profile
 
 __all__ = ["read_inputs", "read_layers"]
 
@@ -133,6 +134,9 @@ def read_inputs(project: Project) -> Inputs:
         reading.faults += error.faults
     profile = reading.profile(project.parcels.profile)
     parcels = _read_parcels(reading)
+    if project.terrain is not None:
+        # Its imports go on while tables are read; two readers starting at once would only hinder each other.
+        warm_readers(("raster",))
     zones = _read_zones(reading)
     layers = _read_layers(reading)
     evaluations = _read_evaluations(reading)

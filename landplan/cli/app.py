@@ -105,7 +105,7 @@ def start_readers() -> None:
     """Start the processes that open files; their imports go on while ours do."""
     from landplan.read.workers import warm_readers
 
-    warm_readers(("vector", "raster"))
+    warm_readers(("vector",))
 
 
 def assess_project(project: Project, as_of: date | None) -> Assessment:

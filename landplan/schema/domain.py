@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from landplan.issues import Issue
-from landplan.schema.dictionary import Column, column
+from landplan.schema.dictionary import column
 
 __all__ = ["check"]
 
@@ -48,53 +49,31 @@ def check(frame: pd.DataFrame, *, source: str = "") -> list[Issue]:
     ]
     if not ruled or frame.empty:
         return []
-    # Heavy, and only needed where a table is judged.
-    import pandera.pandas as pa
-    from pandera.errors import SchemaErrors
-
-    plain = pd.DataFrame(frame[[declared.name for declared in ruled]]).reset_index(drop=True)
-    schema = pa.DataFrameSchema(
-        {d.name: pa.Column(checks=_rule(d), nullable=True, required=True) for d in ruled}
-    )
-    try:
-        schema.validate(plain, lazy=True)
-    except SchemaErrors as error:
-        failures = error.failure_cases.dropna(subset=["index"])
-    else:
-        return []
-    order = {declared.name: place for place, declared in enumerate(ruled)}
-    found = sorted(
-        {(order[name], int(row)) for name, row in zip(failures["column"], failures["index"], strict=True)}
-    )
-    issues = []
-    for place, row in found:
-        declared = ruled[place]
-        where = _where(frame, row, source)
-        value = f"{plain[declared.name].iloc[row]} ({declared.allowed})"
-        issues.append(
-            Issue(
-                "ATTR.DOMAIN",
-                parcel_id=str(frame.index[row]),
-                field=declared.label(),
-                value=value,
-                limit=declared.allowed,
-                **where,
-            )
+    return [
+        Issue(
+            "ATTR.DOMAIN",
+            parcel_id=str(frame.index[row]),
+            field=declared.label(),
+            value=f"{frame[declared.name].iloc[row]} ({declared.allowed})",
+            limit=declared.allowed,
+            **_where(frame, row, source),
         )
-    return issues
+        for declared in ruled
+        for row in np.flatnonzero(_outside(frame[declared.name], declared.allowed)).tolist()
+    ]
 
 
-def _rule(declared: Column) -> Any:
-    import pandera.pandas as pa
-
-    span = _RANGE.fullmatch(declared.allowed)
-    if span:
-        return pa.Check.in_range(float(span.group(1)), float(span.group(2)))
-    if declared.allowed.startswith(">="):
-        return pa.Check.ge(float(declared.allowed[2:]))
-    if declared.allowed.startswith(">"):
-        return pa.Check.gt(float(declared.allowed[1:]))
-    return pa.Check.str_matches(f"^(?:{declared.allowed})$")
+def _outside(values: pd.Series[Any], allowed: str) -> Any:
+    """True where a value is known and not allowed."""
+    known = values.notna().to_numpy(dtype=bool)
+    span = _RANGE.fullmatch(allowed)
+    if span is None and not allowed.startswith(">"):
+        return known & ~values.astype("str").str.fullmatch(allowed).fillna(False).to_numpy(dtype=bool)
+    numbers = values.to_numpy(dtype="float64", na_value=np.nan)
+    if span is not None:
+        return known & ~((numbers >= float(span.group(1))) & (numbers <= float(span.group(2))))
+    limit = float(allowed.lstrip(">="))
+    return known & ~(numbers >= limit if allowed.startswith(">=") else numbers > limit)
 
 
 def _where(frame: pd.DataFrame, row: int, source: str) -> dict[str, Any]:
