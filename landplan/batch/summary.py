@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time
+from datetime import date
 from pathlib import Path
-
-import xlsxwriter
-from python_calamine import CalamineError, CalamineWorkbook
-from xlsxwriter.exceptions import FileCreateError
 
 from landplan.batch.change import load_changes
 from landplan.batch.folder import shown_name
 from landplan.batch.manifest import Manifest, Record
 from landplan.batch.progress import STATES, SUMMARY
 from landplan.batch.work import INSPECTION, MAP, RESULT, WORKBOOK
-from landplan.errors import Fault, StoreError
-from landplan.publish import publish
+from landplan.reports.book import publish_book
 from landplan.reports.page import BORDER, TONES, Cell, Field, Page
 from landplan.schema import column
 from landplan.units import convert
@@ -70,61 +64,19 @@ def write_summary(manifest: Manifest, out: Path) -> Path:
     -----
     Sheets: 汇总, 与上次比较, 失败. No cell holds a formula.
     """
-    heights: dict[str, int] = {}
-    sheets: dict[str, Callable[[Page, Manifest, Path], None]] = {
-        "汇总": _units,
-        "与上次比较": _changes,
-        "失败": _failures,
-    }
 
-    def write(target: Path) -> None:
-        options = {
-            "strings_to_formulas": False,
-            "strings_to_urls": False,
-            "strings_to_numbers": False,
-            "in_memory": True,
-        }
-        book = xlsxwriter.Workbook(str(target), options)
-        day = date.fromisoformat(manifest.settings["as_of"])
-        book.set_properties(
-            {
-                "title": "批量核验汇总",
-                "author": _made_by(manifest),
-                "created": datetime.combine(day, time.min),
-            }
-        )
-        for name, fill in sheets.items():
-            page = Page(
-                book, name, f"批量核验  评定日 {day.isoformat()}  第 {manifest.run} 次  {_made_by(manifest)}"
-            )
-            fill(page, manifest, out)
-            heights[name] = page.height
-        try:
-            book.close()
-        except FileCreateError as error:
-            raise OSError(*error.args[0].args) from error
+    def of(fill: Callable[[Page, Manifest, Path], None]) -> Callable[[Page], None]:
+        return lambda page: fill(page, manifest, out)
 
-    def verify(target: Path) -> None:
-        try:
-            with zipfile.ZipFile(target) as archive:
-                broken = archive.testzip()
-            book = CalamineWorkbook.from_path(str(target))
-            ends = {name: book.get_sheet_by_name(name).end for name in book.sheet_names}
-            read = {name: 0 if end is None else end[0] + 1 for name, end in ends.items()}
-        except (zipfile.BadZipFile, CalamineError) as error:
-            broken, read = str(error), {}
-        if broken or read != heights:
-            raise StoreError(
-                Fault(
-                    en=f"the workbook does not read back as written ({broken or read}).",
-                    zh="工作簿写入后读回不一致；原文件未改动。",
-                    at=str(out / SUMMARY),
-                    mend_en="check the disk and try again",
-                    mend_zh="检查磁盘后重试。",
-                )
-            )
-
-    return publish(out / SUMMARY, write, verify)
+    day = date.fromisoformat(manifest.settings["as_of"])
+    return publish_book(
+        out / SUMMARY,
+        {"汇总": of(_units), "与上次比较": of(_changes), "失败": of(_failures)},
+        title="批量核验汇总",
+        author=_made_by(manifest),
+        day=day,
+        footer=f"批量核验  评定日 {day.isoformat()}  第 {manifest.run} 次  {_made_by(manifest)}",
+    )
 
 
 def _made_by(manifest: Manifest) -> str:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import xlsxwriter
-from python_calamine import CalamineError, CalamineWorkbook
-from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
 from landplan.errors import Fault, StoreError
-from landplan.publish import publish
+from landplan.reports.book import publish_book
 from landplan.reports.page import Cell, Field, Page, fields_of
 from landplan.schema import column, dictionary
 from landplan.supply import balance_supply, count_by_zone, list_supply
@@ -74,62 +69,19 @@ def write_workbook(assessment: Assessment, path: Path) -> Path:
         raise StoreError(
             Fault(en="a workbook ends in .xlsx.", zh="工作簿只能保存为 .xlsx 文件。", at=str(path))
         )
-    rows: dict[str, int] = {}
+    told = assessment.provenance
 
-    def _write(target: Path) -> None:
-        options = {
-            "strings_to_formulas": False,
-            "strings_to_urls": False,
-            "strings_to_numbers": False,
-            "in_memory": True,
-        }
-        book = xlsxwriter.Workbook(str(target), options)
-        told = assessment.provenance
-        # The day judged for, not the clock: the same judgement gives the same bytes.
-        moment = datetime.combine(told.as_of, datetime.min.time())
-        book.set_properties(
-            {"title": f"{told.project} 评定结果", "author": f"landplan {told.version}", "created": moment}
-        )
-        for name, fill in _SHEETS.items():
-            page = Page(book, name, _footer(assessment))
-            fill(page, assessment)
-            rows[name] = page.height
-        try:
-            book.close()
-        except FileCreateError as error:
-            raise OSError(*error.args[0].args) from error
-        except FileSizeError as error:
-            raise StoreError(
-                Fault(
-                    en="the workbook would be larger than 4 GB.",
-                    zh="工作簿超过 4 GB，无法写出。",
-                    at=str(path),
-                    mend_en="use the GeoPackage",
-                    mend_zh="请使用 GeoPackage 结果。",
-                )
-            ) from error
+    def of(fill: Callable[[Page, Assessment], None]) -> Callable[[Page], None]:
+        return lambda page: fill(page, assessment)
 
-    def _verify(target: Path) -> None:
-        try:
-            with zipfile.ZipFile(target) as archive:
-                broken = archive.testzip()
-            book = CalamineWorkbook.from_path(str(target))
-            ends = {name: book.get_sheet_by_name(name).end for name in book.sheet_names}
-            read = {name: 0 if end is None else end[0] + 1 for name, end in ends.items()}
-        except (zipfile.BadZipFile, CalamineError) as error:
-            broken, read = str(error), {}
-        if broken or read != rows:
-            raise StoreError(
-                Fault(
-                    en=f"the workbook does not read back as written ({broken or read}).",
-                    zh="工作簿写入后读回不一致；原文件未改动。",
-                    at=str(path),
-                    mend_en="check the disk and try again",
-                    mend_zh="检查磁盘后重试。",
-                )
-            )
-
-    return publish(path, _write, _verify)
+    return publish_book(
+        path,
+        {name: of(fill) for name, fill in _SHEETS.items()},
+        title=f"{told.project} 评定结果",
+        author=f"landplan {told.version}",
+        day=told.as_of,
+        footer=_footer(assessment),
+    )
 
 
 def _footer(assessment: Assessment) -> str:
