@@ -10,7 +10,7 @@ import worlds
 from landplan.crs import measure_areas, measuring_epsg, same_datum, to_lonlat, transform
 from landplan.errors import CRSError
 
-# domain.md 4.1: seats of counties, zone by 112.5E
+# Seats of counties, zone by 112.5E
 SEATS = {
     "榆次": (112.72, 37.69, 4547), "太谷": (112.55, 37.42, 4547), "祁县": (112.33, 37.36, 4546),
     "平遥": (112.18, 37.19, 4546), "介休": (111.92, 37.03, 4546), "灵石": (111.78, 36.85, 4546),
@@ -30,7 +30,7 @@ def test_a_parcel_is_measured_in_its_own_three_degree_zone(lon, lat, epsg):
     assert measuring_epsg(at(lon, lat, 10, epsg)).tolist() == [epsg]
 
 
-# domain.md 4.2: a square of 100 亩 in the plane, and what it loses on the ellipsoid
+# A square of 100 亩 in the plane, and what it loses on the ellipsoid
 @pytest.mark.parametrize(
     ("degrees_off", "lat", "difference"),
     [(0.0, 36.85, 0.0), (0.75, 36.85, 7.211), (0.78, 36.85, 7.975), (1.5, 36.85, 28.896)],

@@ -181,7 +181,7 @@ def test_the_taiwan_parks_profile_reads_hectares(shared_data):
     assert result.frame["zone_name"].iloc[0] == "臺中港科技產業園區"
     assert result.frame["area_planned_m2"].iloc[0] == 1772800.0
     assert len(result.frame) == 212
-    # The catalogue's 1.003, 0.16 and 2.36 are drawn over approved area.
+    # 1.003, 0.16 and 2.36 are drawn over approved area.
     ratio = frame.area / result.frame["area_planned_m2"]
     assert [round(float(number), 3) for number in (ratio.median(), ratio.min(), ratio.max())] == [
         1.003,
@@ -194,7 +194,7 @@ def test_the_seoul_profile_reads_registered_areas_that_fit_the_drawn_ones(shared
     profile = load_profile(PROFILES / "seoul-parcels.yaml")
     frame = pyogrio.read_dataframe(shared_data / "parcels" / "seoul_nonhyeon_parcels.shp")
     result = read(frame, profile, "parcels")
-    # The catalogue's 1.053 is drawn over registered area.
+    # 1.053 is drawn over registered area.
     ratio = frame.area / result.frame["area_registered_m2"]
     assert round(float(ratio.median()), 4) == 1.0
     assert round(float(ratio.max()), 3) == 1.053

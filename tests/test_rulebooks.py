@@ -1,4 +1,4 @@
-"""The rulebooks that come with landplan say what domain.md verifies, and say so where they do not."""
+"""The rulebooks that come with landplan say what was verified, and say so where nothing was."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_limit_shipped_cites_a_title_and_was_checked_on_a_day(name: str) -
 
 
 def test_the_far_table_of_2008_holds_the_values_of_its_three_copies() -> None:
-    # domain.md 1.4, codes 13 to 33 as printed.
+    # Codes 13 to 33 as printed in three copies of the table.
     printed = [
         1.0,
         1.0,
@@ -158,7 +158,7 @@ def test_the_crosswalk_lets_no_code_pass_whole_into_two_or_meet_another() -> Non
 def test_the_crosswalk_has_a_row_for_each_industry_of_the_far_table_and_marks_what_was_read() -> None:
     table = rows("gbt4754-2002-2017.csv")
     assert {row["code_2002"] for row in table} == {row["code_2002"] for row in rows("national-2008-far.csv")}
-    # domain.md 1.4: these codes of 2017 were confirmed by an announcement; the rest is by name only.
+    # These codes of 2017 were confirmed by an announcement; the rest is by name only.
     read = {row["code_2017"] for row in table if row["mark"] == "V2"}
     assert read == {"17", "29", "33", "34", "35", "37", "38"}
 

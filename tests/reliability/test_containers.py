@@ -1,4 +1,4 @@
-"""Containers that are cut, foreign, packed, damaged or mislabelled: reliability.md, table 2.1, row by row."""
+"""Containers that are cut, foreign, packed, damaged or mislabelled, case by case."""
 
 from __future__ import annotations
 

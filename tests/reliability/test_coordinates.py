@@ -1,4 +1,4 @@
-"""Coordinates that do not lie where their CRS says: reliability.md, table 2.2, row by row."""
+"""Coordinates that do not lie where their CRS says, case by case."""
 
 from __future__ import annotations
 

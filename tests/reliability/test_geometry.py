@@ -1,4 +1,4 @@
-"""Geometry that has several areas, none, or somebody else's: reliability.md, table 2.3, row by row."""
+"""Geometry that has several areas, none, or somebody else's, case by case."""
 
 from __future__ import annotations
 

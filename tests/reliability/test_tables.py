@@ -1,4 +1,4 @@
-"""Ledgers, spreadsheets, boundary points and drawings as people write them: reliability.md, table 2.4, row by row."""
+"""Ledgers, spreadsheets, boundary points and drawings as people write them, case by case."""
 
 from __future__ import annotations
 
