@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test lint types unit bench fuzz sample clean fuzz
+.PHONY: demo test lint types unit bench faults fuzz sample clean
 
 demo: $(VENV)/.user
 	$(BIN)/landplan demo demo
@@ -26,12 +26,13 @@ types: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-# Ten thousand damaged files: data or issues, never a crash, a hang or a gigabyte.
-fuzz: $(VENV)/.dev
-	$(BIN)/python -m tests.fuzz.run 10000
+# The ledger killed at every system call, failed at every write, with the power cut at each: as before or as after.
+faults: $(VENV)/.dev
+	$(BIN)/python -m tests.faults.run
 
 # Speed is measured, not asserted: each prints its ratios against a peer in the same run.
-bench: $(VENV)/.dev
+# DuckDB and SedonaDB come with pip; PostGIS with Debian's `postgresql postgis`; one that is missing is said by name.
+bench: $(VENV)/.bench
 	@for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 # Ten thousand damaged files across all kinds: no crash, no hang, always data or issues.
@@ -54,6 +55,10 @@ $(VENV)/.user: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@ $(VENV)/.user
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]'
+	touch $@
 
 clean:
 	rm -rf $(VENV) demo

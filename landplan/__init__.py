@@ -7,6 +7,7 @@ Read downwards, floor 0 first; a module imports only from floors below::
     units      units of measure, the only place a factor is written
     ---------- the dictionary
     values     numbers and days as people write them
+    periods    lengths of time, and the last day on which a fact is fresh
     schema     columns.csv at work: raw cells in, canonical columns inside, labels out
     issues     what is wrong with the data, one row each
     crs        measuring zones, areas, transformations that never guess
@@ -18,24 +19,31 @@ Read downwards, floor 0 first; a module imports only from floors below::
     attach     zones by largest share, ledgers, indicators and events in force
     overlay    how much of each layer lies in each parcel
     terrain    height and slope from an elevation model
-    rules      rulebooks: frame x rulebook x day -> findings
+    rules      rulebooks: frame x rulebook x day -> findings; decisions of persons over them
+    ledger     what landplan itself must remember: append-only, each entry bound to the one before
     ---------- judgement and lists
     verdict    findings and issues -> ready, pending, not ready; why()
-    supply     stock and incremental lists that close
+    workdays   working days with the moved ones, due dates, clocks that stop
+    resources  headroom at nodes, buildings for lease, money for preparation
+    readiness  what a parcel still needs: whose move, days, cost, the first day it could be ready
+    supply     state axes, lists that close, batches, reserve, balance, plan of a year
+    registers  tables that are declared, not coded: read, filtered, exported
+    versions   what a zone's new boundary takes in and leaves out
     ---------- the order of work
-    project    landplan.toml
+    project    landplan.toml: which files play which part
     inputs     everything one assessment judges, already read
     gather     the files a project names -> inputs
-    steps      the parcel steps, and the seam an engine fits
+    steps      the parcel steps, and where they are run
     pipeline   assess(): the steps as a list, run in order
     ---------- doors out
-    store      save and load an assessment as a GeoPackage
-    reports    the Excel workbook
+    store      save and load an assessment: GeoPackage, or a folder of Parquet files
+    reports    the Excel workbook, lists, forms
     maps       one offline page per view
     console    tables for the terminal
     returns    the sender's own material back, with its faults marked
     ----------
     batch      a folder of counties, one after the other, whatever happens to one
+    engines    the same steps over partitions on a cluster
     demo, doctor, cli
 """
 
@@ -49,6 +57,7 @@ if TYPE_CHECKING:
     from landplan.errors import LandplanError
     from landplan.inputs import Inputs, Layer
     from landplan.issues import Issue
+    from landplan.ledger import open_ledger
     from landplan.maps import draw_map
     from landplan.overlay import find_pieces, measure_overlaps
     from landplan.pipeline import assess
@@ -60,7 +69,7 @@ if TYPE_CHECKING:
     from landplan.schema import display
     from landplan.steps import Local
     from landplan.store import load_assessment, save_assessment
-    from landplan.supply import balance_supply, list_supply
+    from landplan.supply import balance_period, balance_supply, list_supply
     from landplan.tables import Assessment, issue_table
     from landplan.terrain import measure_terrain
     from landplan.verdict import why
@@ -86,6 +95,8 @@ _HOMES = {
     "why": "verdict",
     "list_supply": "supply",
     "balance_supply": "supply",
+    "balance_period": "supply",
+    "open_ledger": "ledger",
     "Project": "project",
     "load_project": "project",
     "Inputs": "inputs",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from landplan.issues import Issue
-from landplan.schema import column, dictionary
+from landplan.schema import as_words, column, dictionary, words_of
 from landplan.schema.suggest import suggest_known
 from landplan.units import RESOLUTION
 
@@ -77,30 +77,37 @@ def attach_zones(parcels: DataFrame, pieces: DataFrame, zones: DataFrame) -> tup
     list of Issue
         One per parcel outside every zone.
     """
-    ranked = pieces.sort_values(
-        ["parcel_id", "overlap_m2", "feature"], ascending=[True, False, True], kind="stable"
-    )
-    best = ranked.groupby("parcel_id")["overlap_m2"].transform("max")
-    rivals = ranked[(ranked["overlap_m2"] >= best - RESOLUTION["area"]).to_numpy(dtype=bool)]
-    rivals = rivals.sort_values(["parcel_id", "feature"], kind="stable")
-    chosen = rivals.drop_duplicates("parcel_id").set_index("parcel_id")
-    tied = rivals.groupby("parcel_id").size() > 1
     keys = parcels.index.astype("str")
+    place = keys.get_indexer(pd.Index(pieces["parcel_id"]))
+    area = pieces["overlap_m2"].to_numpy(dtype="float64")
+    number, names = pd.factorize(pieces["feature"], sort=True)
+    best = np.zeros(len(keys))
+    known = place >= 0
+    np.maximum.at(best, place[known], area[known])
+    rivals = np.flatnonzero(known & (area >= best[place] - RESOLUTION["area"]))
+    rivals = rivals[np.lexsort((number[rivals], place[rivals]))]
+    # Written from the last to the first: of rivals the lower code stays.
+    chosen = np.full(len(keys), -1)
+    chosen[place[rivals[::-1]]] = rivals[::-1]
+    tied = np.bincount(place[rivals], minlength=len(keys)) > 1
     measured = parcels["area_m2"].notna().to_numpy(dtype=bool)
     by_code = zones.set_index("zone_code")
-    code = chosen["feature"].reindex(keys)
+    zone = np.append(number, -1)[chosen]
     result = pd.DataFrame(index=parcels.index)
-    result["zone_code"] = pd.Series(code.to_numpy(), index=parcels.index, dtype="str")
+    result["zone_code"] = _by_number(names, zone)
     for name in ("zone_name", "zone_level"):
-        known = by_code[name] if name in by_code.columns else pd.Series(dtype="str")
-        result[name] = result["zone_code"].map(known).astype("str")
-    share = chosen["overlap_share"].reindex(keys).fillna(0.0).to_numpy(dtype="float64")
+        told = by_code[name].reindex(names) if name in by_code.columns else [None] * len(names)
+        result[name] = _by_number(told, zone)
+    share = np.append(pieces["overlap_share"].to_numpy(dtype="float64"), 0.0)[chosen]
     result["zone_share"] = np.where(measured, share, np.nan)
-    result["is_zone_tied"] = pd.array(
-        tied.reindex(keys, fill_value=False).to_numpy(dtype=bool), dtype="boolean"
-    )
+    result["is_zone_tied"] = pd.array(tied, dtype="boolean")
     outside = parcels.index[measured & result["zone_code"].isna().to_numpy(dtype=bool)]
     return result, [Issue("GEOM.OUTSIDE_ZONES", parcel_id=str(pid)) for pid in outside]
+
+
+def _by_number(words: Any, numbers: Any) -> Any:
+    """Look words up; -1 is missing."""
+    return pd.array([*words, None], dtype="str").take(numbers)
 
 
 def attach_ledger(parcels: DataFrame, ledger: DataFrame, source: str) -> tuple[DataFrame, list[Issue]]:
@@ -186,22 +193,30 @@ def gather_indicators(frame: DataFrame, basis: str, source: str) -> DataFrame:
     DataFrame
         Rows of the ``indicators`` table, by indicator in the order of the dictionary, then by parcel.
     """
-    parts = []
-    for declared in dictionary().values():
-        if not declared.bound or declared.name not in frame.columns:
-            continue
-        known = frame[frame[declared.name].notna().to_numpy(dtype=bool)]
-        part = pd.DataFrame(
-            {"parcel_id": known.index.astype("str"), "value": known[declared.name].to_numpy()}
-        )
-        part["indicator"], part["bound"] = declared.name, declared.bound
-        part["source_row"] = known["source_row"].to_numpy() if "source_row" in known.columns else pd.NA
-        parts.append(part)
-    if not parts:
-        return pd.DataFrame(
-            columns=["parcel_id", "indicator", "basis", "value", "bound", "source", "source_row"]
-        )
-    return pd.concat(parts, ignore_index=True).assign(basis=basis, source=source)
+    declared = [each for each in dictionary().values() if each.bound and each.name in frame.columns]
+    known = [frame[each.name].notna().to_numpy(dtype=bool) for each in declared]
+    counts = [int(mask.sum()) for mask in known]
+    number = np.repeat(np.arange(len(declared)), counts)
+    nowhere = [np.array([], dtype=np.intp)]
+    rows = np.concatenate(nowhere + [np.flatnonzero(mask) for mask in known])
+    values = [
+        frame[each.name].to_numpy(dtype="float64")[mask] for each, mask in zip(declared, known, strict=True)
+    ]
+    ids = as_words(pd.Series(frame.index.astype("str"))).cat
+    whole = np.zeros(len(rows), dtype=np.int8)
+    return pd.DataFrame(
+        {
+            "parcel_id": pd.Categorical.from_codes(ids.codes.to_numpy()[rows], categories=ids.categories),
+            "indicator": words_of([each.name for each in declared], number),
+            "basis": words_of([basis], whole, column("basis").values),
+            "value": np.concatenate([np.array([], dtype="float64"), *values]),
+            "bound": words_of([each.bound for each in declared], number, column("bound").values),
+            "source": words_of([source], whole),
+            "source_row": frame["source_row"].array.take(rows)
+            if "source_row" in frame.columns
+            else pd.array([pd.NA] * len(rows), dtype="Int64"),
+        }
+    )
 
 
 def attach_indicators(
@@ -227,31 +242,59 @@ def attach_indicators(
         One where two rows of one day disagree; the first is taken.
     """
     issues: list[Issue] = []
-    result = pd.DataFrame(index=parcels.index)
-    if indicators.empty:
-        return result, issues
+    result: Any = {}
     day = pd.Timestamp(as_of)
     current = indicators[(indicators["on"].isna() | (indicators["on"] <= day)).to_numpy(dtype=bool)]
-    current = current.assign(_on=current["on"].fillna(pd.Timestamp("1900-01-01")))
-    for (basis, indicator), rows in current.groupby(["basis", "indicator"], sort=True):
-        latest = rows[(rows["_on"] == rows.groupby("parcel_id")["_on"].transform("max")).to_numpy(dtype=bool)]
-        first = latest.drop_duplicates("parcel_id").set_index("parcel_id")["value"]
-        spread = latest.groupby("parcel_id")["value"].agg(["min", "max"])
-        scale = spread.abs().max(axis=1)
-        for pid in spread.index[((spread["max"] - spread["min"]) > _AGREES * scale).to_numpy(dtype=bool)]:
-            declared = column(str(indicator))
-            values = " | ".join(f"{v:g}" for v in latest.loc[latest["parcel_id"] == pid, "value"])
-            issues.append(
-                Issue("ATTR.INDICATOR_CONFLICT", parcel_id=str(pid), field=declared.label(), value=values)
-            )
-        name = str(indicator) if basis == "set" else f"{basis}.{indicator}"
-        result[name] = first.reindex(parcels.index.astype("str")).to_numpy(dtype="float64")
+    ids = as_words(current["parcel_id"]).cat
+    place = parcels.index.astype("str").get_indexer(ids.categories)[ids.codes]
+    kinds: dict[Any, Any] = current.groupby(["basis", "indicator"], sort=True).indices
+    for (basis, indicator), rows in kinds.items():
+        values = current["value"].to_numpy(dtype="float64")[rows]
+        at = place[rows]
+        # Only parcels with more than one figure need to be asked which one holds.
+        many = np.bincount(ids.codes.to_numpy()[rows], minlength=1) > 1
+        if many.any():
+            double = many[ids.codes.to_numpy()[rows]]
+            first, told = _latest(pd.DataFrame(current.iloc[rows[double]]), str(indicator))
+            issues += told
+            kept = np.concatenate([np.flatnonzero(~double), np.flatnonzero(double)[first]])
+            values, at = values[kept], at[kept]
+        laid = np.full(len(parcels), np.nan)
+        laid[at[at >= 0]] = values[at >= 0]
+        result[str(indicator) if basis == "set" else f"{basis}.{indicator}"] = laid
+    result = pd.DataFrame(result, index=parcels.index)
     order = {name: n for n, name in enumerate(dictionary())}
     names: list[str] = sorted(
         map(str, result.columns), key=lambda n: ("." in n, order.get(n.split(".")[-1], 0), n)
     )
     result = result[names]
     return result, issues
+
+
+def _latest(rows: DataFrame, indicator: str) -> tuple[Any, list[Issue]]:
+    """Positions of the figures that hold, the latest of each parcel, and where two of one day disagree."""
+    numbered = pd.DataFrame(
+        {
+            "parcel_id": rows["parcel_id"].astype("str").to_numpy(),
+            "value": rows["value"].to_numpy(),
+            "_on": rows["on"].fillna(pd.Timestamp("1900-01-01")).to_numpy(),
+        }
+    )
+    newest = numbered.groupby("parcel_id")["_on"].transform("max")
+    latest = numbered[(numbered["_on"] == newest).to_numpy(dtype=bool)]
+    first = latest.drop_duplicates("parcel_id")
+    spread = latest.groupby("parcel_id")["value"].agg(["min", "max"])
+    scale = spread.abs().max(axis=1)
+    differing = spread.index[((spread["max"] - spread["min"]) > _AGREES * scale).to_numpy(dtype=bool)]
+    issues = []
+    for pid in differing:
+        values = " | ".join(f"{v:g}" for v in latest.loc[latest["parcel_id"] == pid, "value"])
+        issues.append(
+            Issue(
+                "ATTR.INDICATOR_CONFLICT", parcel_id=str(pid), field=column(indicator).label(), value=values
+            )
+        )
+    return first.index.to_numpy(), issues
 
 
 def name_items(table: DataFrame, items: Mapping[str, str], source: str) -> tuple[DataFrame, list[Issue]]:
@@ -309,50 +352,43 @@ def attach_events(
         Events without a day, and events of numbers that are no parcel.
     """
     day = pd.Timestamp(as_of)
-    issues: list[Issue] = []
-    places = zip(
-        events["source"],
-        events["source_row"],
-        events["parcel_id"],
-        events["item"],
-        events["on"].isna(),
-        strict=True,
-    )
-    known = set(parcels.index.astype("str"))
-    for source, row, pid, item, undated in places:
+    place = parcels.index.astype("str").get_indexer(pd.Index(events["parcel_id"]))
+    on = events["on"]
+    issues = _event_faults(events, on.isna().to_numpy(dtype=bool), place >= 0)
+    begun = (on <= day).to_numpy(dtype=bool)
+    lasting = (events["until"].isna() | (events["until"] >= day)).to_numpy(dtype=bool)
+    current = np.flatnonzero(begun & lasting & (place >= 0))
+    current = current[np.argsort(on.to_numpy()[current], kind="stable")]
+    result: dict[str, Any] = {}
+    for item in items:
+        rows = current[(events["item"] == item).to_numpy(dtype=bool)[current]]
+        latest = np.full(len(parcels), -1)
+        latest[place[rows]] = rows  # of one parcel the last is kept
+        state = events["state"].astype("str").array.take(latest, allow_fill=True)
+        if item in complete:
+            state = pd.Series(state).fillna("none").array
+        result[f"event_{item}_state"] = state
+        result[f"event_{item}_on"] = on.array.take(latest, allow_fill=True)
+        result[f"event_{item}_document"] = (
+            events["document"].astype("str").array.take(latest, allow_fill=True)
+        )
+    laid = pd.DataFrame(result, index=parcels.index)
+    return laid.astype({f"event_{item}_on": "datetime64[s]" for item in items}), issues
+
+
+def _event_faults(events: DataFrame, undated: Any, known: Any) -> list[Issue]:
+    """Events without a day, and events of numbers that are no parcel; in the order they are written."""
+    issues = []
+    for row in np.flatnonzero(undated | ~known).tolist():
+        source, number, pid = (events[name].iloc[row] for name in ("source", "source_row", "parcel_id"))
         where: dict[str, Any] = {
             "source": "" if pd.isna(source) else source,
-            "row": None if pd.isna(row) else int(row),
+            "row": None if pd.isna(number) else int(number),
         }
-        if undated:
-            issues.append(
-                Issue(
-                    "ATTR.EVENT_UNDATED",
-                    parcel_id=str(pid) if pid in known else "",
-                    value=f"{pid} {item}",
-                    **where,
-                )
-            )
-        elif pid not in known:
+        if undated[row]:
+            value = f"{pid} {events['item'].iloc[row]}"
+            whose = str(pid) if known[row] else ""
+            issues.append(Issue("ATTR.EVENT_UNDATED", parcel_id=whose, value=value, **where))
+        else:
             issues.append(Issue("ATTR.UNMATCHED", value=pid, **where))
-    begun = (events["on"] <= day).to_numpy(dtype=bool)
-    lasting = (events["until"].isna() | (events["until"] >= day)).to_numpy(dtype=bool)
-    current = events[begun & lasting].sort_values(["on"], kind="stable")
-    keys = parcels.index.astype("str")
-    result = pd.DataFrame(index=parcels.index)
-    for item in items:
-        latest = current[(current["item"] == item).to_numpy(dtype=bool)].drop_duplicates(
-            "parcel_id", keep="last"
-        )
-        found = latest.set_index("parcel_id").reindex(keys)
-        state = found["state"].to_numpy(dtype=object)
-        if item in complete:
-            state = np.where(pd.isna(state), "none", state)
-        result[f"event_{item}_state"] = pd.Series(state, index=parcels.index, dtype="str")
-        result[f"event_{item}_on"] = pd.Series(found["on"].to_numpy(), index=parcels.index).astype(
-            "datetime64[s]"
-        )
-        result[f"event_{item}_document"] = pd.Series(
-            found["document"].to_numpy(), index=parcels.index, dtype="str"
-        )
-    return result, issues
+    return issues

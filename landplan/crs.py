@@ -8,6 +8,8 @@ measured in its neighbour's zone is dozens of square metres off.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,10 +25,13 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 __all__ = [
+    "Rings",
+    "are_valid",
     "as_crs",
     "crs_name",
     "in_measuring_zones",
     "is_true_to_area",
+    "lay_out_rings",
     "measure_areas",
     "measuring_epsg",
     "same_datum",
@@ -34,6 +39,8 @@ __all__ = [
     "transform",
     "working_crs",
 ]
+
+_Array = np.ndarray[Any, Any]
 
 # Realisations of one earth: they differ by less than a metre, which is what a map needs and less than a transformation
 # without parameters pretends to. Beijing 54 and Xian 80 are 50 to 100 m away and are not among them.
@@ -196,16 +203,20 @@ def transform(frame: GeoDataFrame, crs: Any, *, at: str = "") -> GeoDataFrame:
     bounds = shapely.bounds(moved.geometry.values)
     drawn = ~(shapely.is_missing(moved.geometry.values) | shapely.is_empty(moved.geometry.values))
     if not np.isfinite(bounds[drawn]).all():
-        raise CRSError(
-            Fault(
-                en=f"coordinates are not finite after {crs_name(frame.crs)} -> {crs_name(target)}.",
-                zh=f"坐标从 {crs_name(frame.crs)} 转换到 {crs_name(target)} 后出现无穷值。",
-                at=at,
-                mend_en="check zone prefix and central meridian",
-                mend_zh="核对带号与中央子午线",
-            )
-        )
+        raise _infinite(crs_name(frame.crs), crs_name(target), at)
     return moved
+
+
+def _infinite(source: str, target: str, at: str) -> CRSError:
+    return CRSError(
+        Fault(
+            en=f"coordinates are not finite after {source} -> {target}.",
+            zh=f"坐标从 {source} 转换到 {target} 后出现无穷值。",
+            at=at,
+            mend_en="check zone prefix and central meridian",
+            mend_zh="核对带号与中央子午线",
+        )
+    )
 
 
 def to_lonlat(frame: GeoDataFrame) -> GeoDataFrame:
@@ -222,9 +233,7 @@ def to_lonlat(frame: GeoDataFrame) -> GeoDataFrame:
     GeoDataFrame
         Degrees, longitude first.
     """
-    geodetic = frame.crs.geodetic_crs
-    # A three-dimensional or compound base would carry heights along; a map needs the plane.
-    return transform(frame, geodetic.to_2d() if len(geodetic.axis_info) > 2 else geodetic)
+    return transform(frame, _two_dimensional(frame.crs.geodetic_crs))
 
 
 def working_crs(systems: Sequence[Any]) -> pyproj.CRS:
@@ -345,12 +354,7 @@ def measuring_epsg(frame: GeoDataFrame, measure_crs: Any = None) -> pd.Series[An
         return codes
     if not drawn.any():
         return codes
-    points = shapely.get_coordinates(shapely.point_on_surface(frame.geometry.values[drawn]))
-    if not frame.crs.is_geographic:
-        # Only the inner point is moved, on its own datum: a bow-tie or a NaN ring must not stop the batch here.
-        mover = pyproj.Transformer.from_crs(frame.crs, frame.crs.geodetic_crs, always_xy=True)
-        points = np.column_stack(mover.transform(points[:, 0], points[:, 1]))
-    zones = np.floor(points[:, 0] / 3.0 + 0.5)
+    zones = _zones_of(np.asarray(frame.geometry.values)[drawn], frame.crs)
     inside = np.isfinite(zones) & (zones >= _FIRST_ZONE) & (zones <= _LAST_ZONE)
     if not inside.all():
         names = frame.index[drawn][~inside][:5].astype(str).tolist()
@@ -364,6 +368,47 @@ def measuring_epsg(frame: GeoDataFrame, measure_crs: Any = None) -> pd.Series[An
         )
     codes[drawn] = (_PLAIN + zones - _FIRST_ZONE).astype(int)
     return codes
+
+
+def _zones_of(shapes: _Array, crs: Any) -> _Array:
+    """3-degree zone of the inner point of each shape; NaN or infinite where it lies nowhere."""
+    boxes = shapely.bounds(shapes)
+    corners = boxes[:, [0, 1, 0, 3, 2, 1, 2, 3]].reshape(-1, 2)
+    low, high = np.full(2, np.nan), np.full(2, np.nan)
+    if np.isfinite(boxes).all():
+        low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    # A county is first looked at as a whole: most lie in one zone, and no point of any parcel needs to be found.
+    whole = _longitudes(
+        np.array([(low[0], low[1]), (low[0], high[1]), (high[0], low[1]), (high[0], high[1])]), crs
+    )
+    common = _common_zone(whole[None, :])
+    if np.isfinite(common[0]):
+        return np.full(len(shapes), common[0])
+    zones = _common_zone(_longitudes(corners, crs).reshape(-1, 4))
+    unsure = ~np.isfinite(zones)
+    inner = shapely.get_coordinates(shapely.point_on_surface(shapes[unsure]))
+    zones[unsure] = np.floor(_longitudes(inner, crs) / 3.0 + 0.5)
+    return zones
+
+
+def _common_zone(longitudes: _Array) -> _Array:
+    """The zone all corners of a box lie well within; NaN where they do not."""
+    low, high = longitudes.min(axis=1), longitudes.max(axis=1)
+    # Meridians are bent in the plane: between its corners a box may bulge, by less than a tenth of its width.
+    margin = 0.1 * (high - low) + 1e-9
+    first, last = np.floor((low - margin) / 3.0 + 0.5), np.floor((high + margin) / 3.0 + 0.5)
+    with np.errstate(invalid="ignore"):
+        return np.where(
+            np.isfinite(low) & np.isfinite(high) & (first == last) & (high - low < 3), first, np.nan
+        )
+
+
+def _longitudes(points: _Array, crs: Any) -> _Array:
+    if crs.is_geographic:
+        return points[:, 0]
+    # Only points are moved, on their own datum: a bow-tie or a NaN ring must not stop the batch here.
+    mover = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    return np.asarray(mover.transform(points[:, 0], points[:, 1])[0])
 
 
 def in_measuring_zones(frame: GeoDataFrame, epsg: pd.Series[Any]) -> Iterator[tuple[int, GeoDataFrame]]:
@@ -385,7 +430,8 @@ def in_measuring_zones(frame: GeoDataFrame, epsg: pd.Series[Any]) -> Iterator[tu
     """
     own = frame.crs.to_epsg()
     for code in sorted({int(c) for c in epsg.dropna().unique()}):
-        part = frame[(epsg == code).fillna(False).to_numpy(dtype=bool)]
+        here = (epsg == code).fillna(False).to_numpy(dtype=bool)
+        part = frame if here.all() else frame[here]
         same_plane = own is not None and own in (code, code - _PLAIN + _PREFIXED)
         yield code, part if same_plane else transform(part, code)
 
@@ -424,9 +470,11 @@ def measure_areas(frame: GeoDataFrame, measure_crs: Any = None) -> pd.DataFrame:
             "measure_epsg": pd.Series(pd.NA, index=frame.index, dtype="Int64"),
         }
     )
-    measured = frame
+    # Only the land: a hundred columns of facts are not carried from zone to zone.
+    measured = frame[[frame.geometry.name]]
     if "is_quarantined" in frame.columns:
-        measured = frame[~frame["is_quarantined"].fillna(False).to_numpy(dtype=bool)]
+        apart = frame["is_quarantined"].fillna(False).to_numpy(dtype=bool)
+        measured = measured[~apart] if apart.any() else measured
     codes = measuring_epsg(measured, measure_crs)
     result.loc[measured.index, "measure_epsg"] = codes
     for _, part in in_measuring_zones(measured, codes):
@@ -435,9 +483,184 @@ def measure_areas(frame: GeoDataFrame, measure_crs: Any = None) -> pd.DataFrame:
     return result
 
 
-def _ellipsoid_areas(part: GeoDataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
-    degrees = to_lonlat(part)
-    ellipsoid = degrees.crs.ellipsoid
-    geod = pyproj.Geod(a=ellipsoid.semi_major_metre, rf=ellipsoid.inverse_flattening)
-    oriented = shapely.orient_polygons(shapely.force_2d(degrees.geometry.values))
-    return np.array([abs(geod.geometry_area_perimeter(polygon)[0]) for polygon in oriented], dtype=np.float64)
+@dataclass(frozen=True)
+class Rings:
+    """
+    Polygons taken apart into rings of plain numbers.
+
+    Parameters
+    ----------
+    points : array of float64, k x 2
+        Every point, closing points included.
+    begins : array of int64, m + 1
+        First point of each ring, and one past the last.
+    owners : array of int64, m
+        Position of the shape each ring belongs to; shells before their holes.
+    is_hole : array of bool, m
+        Whether a ring is a hole.
+    areas : array of float64, m
+        Area within each ring; positive where land lies to the left of it as it is drawn.
+    """
+
+    points: _Array
+    begins: _Array
+    owners: _Array
+    is_hole: _Array
+    areas: _Array
+
+
+def lay_out_rings(shapes: Any) -> Rings:
+    """
+    Take polygons apart into rings, making no shape of them.
+
+    Parameters
+    ----------
+    shapes : array of n polygons or multipolygons
+        None missing.
+
+    Returns
+    -------
+    Rings
+        In the order of the shapes.
+
+    Examples
+    --------
+    >>> shell = shapely.box(0, 0, 3, 3)
+    >>> rings = lay_out_rings([shell.difference(shapely.box(1, 1, 2, 2))])
+    >>> rings.is_hole.tolist(), abs(rings.areas).tolist()
+    ([False, True], [9.0, 1.0])
+    """
+    parts, owner = shapely.get_parts(shapes, return_index=True)
+    points = shapely.get_coordinates(parts)
+    holes = shapely.get_num_interior_rings(parts)
+    first = np.concatenate([[0], np.cumsum(holes + 1)]).astype(np.int64)
+    lengths = np.empty(first[-1], dtype=np.int64)
+    # Rings are made into objects only where there are holes; a part without is its own ring.
+    plain = holes == 0
+    lengths[first[:-1][plain]] = shapely.get_num_coordinates(parts[plain])
+    is_holed = np.repeat(~plain, holes + 1)
+    lengths[is_holed] = shapely.get_num_coordinates(shapely.get_rings(parts[~plain]))
+    is_hole = np.ones(first[-1], dtype=bool)
+    is_hole[first[:-1]] = False
+    real = lengths > 0  # an empty polygon has a shell of no point
+    begins = np.concatenate([[0], np.cumsum(lengths[real])]).astype(np.int64)
+    is_hole, owners = is_hole[real], np.repeat(owner, holes + 1)[real]
+    # From the first point of each ring: products of coordinates with a zone prefix would lose the centimetres.
+    near = points - np.repeat(points[begins[:-1]], lengths[real], axis=0)
+    cross = near[:-1, 0] * near[1:, 1] - near[1:, 0] * near[:-1, 1]
+    # A nothing closes the last ring as it does every other: of eight numbers numpy adds four pairs, of seven one by one.
+    cross = np.append(cross, 0.0)
+    cross[begins[1:-1] - 1] = 0.0
+    areas = np.add.reduceat(cross, begins[:-1]) / 2 if len(owners) else np.zeros(0)
+    return Rings(points, begins, owners.astype(np.int64), is_hole, np.where(is_hole, -areas, areas))
+
+
+def are_valid(shapes: Any) -> _Array:
+    """
+    Tell which shapes are valid, on as many processors as there are.
+
+    Parameters
+    ----------
+    shapes : array of n shapely geometries
+        Missing ones are not valid.
+
+    Returns
+    -------
+    array of bool, n
+        As ``shapely.is_valid``.
+    """
+    values = np.asarray(shapes, dtype=object)
+    if len(values) < _SHAPES_AT_ONCE:
+        return np.asarray(shapely.is_valid(values))
+    with ThreadPoolExecutor() as pool:
+        chunks = np.array_split(values, -(-len(values) // _SHAPES_AT_ONCE))
+        return np.concatenate(list(pool.map(shapely.is_valid, chunks)))
+
+
+_SHAPES_AT_ONCE = 20_000
+_LONGEST_EDGE_M = 5_000.0  # up to which the formula below is as exact as the coordinates
+_AT_ONCE = 500_000  # points in one call of PROJ
+
+
+def _ellipsoid_areas(part: GeoDataFrame) -> _Array:
+    """
+    Areas of polygons of geodesics.
+
+    The area between a short geodesic and the equator is that of a trapezoid in longitude and authalic height, and the
+    first term of what the geodesic bends away from it; for edges of 5 km the next is below 1e-10 of the whole.
+    """
+    shapes = np.asarray(part.geometry.values)
+    drawn = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
+    found = np.full(len(shapes), np.nan)
+    found[shapely.is_empty(shapes)] = 0.0
+    if not drawn.any():
+        return found
+    geodetic = _two_dimensional(part.crs.geodetic_crs)
+    ellipsoid = geodetic.ellipsoid
+    rings = lay_out_rings(shapes[drawn])
+    degrees = rings.points if part.crs == geodetic else _to_degrees(rings.points, part.crs, geodetic)
+    if not np.isfinite(degrees).all():
+        raise _infinite(crs_name(part.crs), crs_name(geodetic), "")
+    lon, lat = np.radians(degrees[:, 0]), np.radians(degrees[:, 1])
+    radius, flat = (
+        ellipsoid.semi_major_metre,
+        1.0 / ellipsoid.inverse_flattening if ellipsoid.inverse_flattening else 0.0,
+    )
+    square = flat * (2.0 - flat)
+    height = _authalic(np.sin(lat), radius, square)
+    # Longitudes and heights from the first point of each ring, so that small parcels keep their digits.
+    lengths = np.diff(rings.begins)
+    height -= np.repeat(height[rings.begins[:-1]], lengths)
+    east, north = np.diff(lon), np.diff(lat)
+    sine = np.sin((lat[1:] + lat[:-1]) / 2)
+    curve = 1.0 - square * sine * sine
+    meridian, parallel = (
+        radius * (1 - square) / curve**1.5,
+        radius / np.sqrt(curve) * np.sqrt(1 - sine * sine),
+    )
+    bend = sine / 12.0 * (3.0 * (meridian * north) ** 2 + (parallel * east) ** 2)
+    area = np.append(east * ((height[1:] + height[:-1]) / 2 + bend), 0.0)  # as in lay_out_rings
+    long = np.hypot(meridian * north, parallel * east) > _LONGEST_EDGE_M
+    area[rings.begins[1:-1] - 1] = 0.0
+    long[rings.begins[1:-1] - 1] = False
+    by_ring = np.abs(np.add.reduceat(area, rings.begins[:-1]))
+    signed = np.where(rings.is_hole, -by_ring, by_ring)
+    position = np.flatnonzero(drawn)
+    found[drawn] = np.bincount(rings.owners, weights=signed, minlength=len(position))
+    if long.any():
+        ring = np.searchsorted(rings.begins, np.flatnonzero(long), side="right") - 1
+        geod = pyproj.Geod(a=radius, rf=ellipsoid.inverse_flattening)
+        for at in position[np.unique(rings.owners[ring])]:
+            one = to_lonlat(part.iloc[[at]]).geometry.values
+            polygon = shapely.orient_polygons(shapely.force_2d(one))[0]
+            found[at] = abs(geod.geometry_area_perimeter(polygon)[0])
+    return found
+
+
+def _authalic(sine: _Array, radius: float, square: float) -> _Array:
+    """Area between the equator and a latitude, by radian of longitude."""
+    if square == 0.0:
+        return radius * radius * sine
+    root = np.sqrt(square)
+    arc = sine / (1 - square * sine * sine) + np.arctanh(root * sine) / root
+    return np.asarray(radius * radius * (1 - square) / 2 * arc)
+
+
+def _to_degrees(points: _Array, crs: Any, geodetic: Any) -> _Array:
+    """Longitude and latitude of points, on as many processors as there are."""
+
+    def work(chunk: _Array) -> _Array:
+        # A transformer of its own for each: one is not to be used by two threads at once.
+        mover = pyproj.Transformer.from_crs(crs, geodetic, always_xy=True)
+        return np.column_stack(mover.transform(chunk[:, 0], chunk[:, 1]))
+
+    chunks = np.array_split(points, max(1, -(-len(points) // _AT_ONCE)))
+    if len(chunks) == 1:
+        return work(points)
+    with ThreadPoolExecutor() as pool:
+        return np.concatenate(list(pool.map(work, chunks)))
+
+
+def _two_dimensional(crs: Any) -> Any:
+    # A three-dimensional or compound base would carry heights along; a map needs the plane.
+    return crs.to_2d() if len(crs.axis_info) > 2 else crs

@@ -4,6 +4,7 @@ The errors callers may catch; each says what, where and how to mend, in English 
 * LandplanError                 exit
   x UsageError                     2   the command or the arguments are wrong
     - ConfigError                  2   landplan.toml is wrong
+    - EngineError                  2   the cluster named cannot do the work
   x DataError                      3   the data cannot be worked on
     - ReadError                    3   a file cannot be read
     - CRSError                     3   coordinates cannot be placed
@@ -25,6 +26,7 @@ __all__ = [
     "CRSError",
     "ConfigError",
     "DataError",
+    "EngineError",
     "Fault",
     "InternalError",
     "LandplanError",
@@ -102,6 +104,10 @@ class ConfigError(UsageError):
     """The project file ``landplan.toml`` is wrong."""
 
 
+class EngineError(UsageError):
+    """The cluster named cannot do the work: nobody there, other versions, files out of reach."""
+
+
 class DataError(LandplanError):
     """The data cannot be worked on."""
 
@@ -130,6 +136,10 @@ class RulebookError(DataError):
 
 class StoreError(DataError):
     """A result cannot be written or read back."""
+
+
+class LedgerError(DataError):
+    """An entry is refused by what the ledger already holds."""
 
 
 class InternalError(LandplanError):

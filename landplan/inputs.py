@@ -14,7 +14,9 @@ from landplan.issues import Issue
 from landplan.tables import Source
 
 if TYPE_CHECKING:
+    from landplan.readiness import Checklist
     from landplan.rules import Rulebook
+    from landplan.workdays import WorkCalendar
 
 __all__ = ["Inputs", "Layer"]
 
@@ -65,8 +67,24 @@ class Inputs:
         The events table, ``item`` as codes.
     evaluation_items, event_items : mapping of str to str
         Titles by code.
+    evaluation_zones : mapping of str to sequence of str
+        Items each zone must have evaluated; a zone not named must have all.
     complete : sequence of str
         Event items nothing is missing of.
+    servicing : GeoDataFrame or None
+        Land that networks serve, ``item`` as codes.
+    boundaries : GeoDataFrame or None
+        Outlines of approvals and sales.
+    complete_axes : sequence of str
+        Axes of which no outline is missing.
+    registers : mapping of str to DataFrame
+        Tables of declared registers, by name.
+    checklist : Checklist or None
+        What a parcel needs before it can be sold.
+    calendar : WorkCalendar or None
+        Days worked, with what the project supplies for years not yet announced.
+    services : sequence of str
+        Items that make a parcel serviced (几通一平).
     dem : Path or None
         The elevation model around the parcels: a copy of our own, there until Python ends.
     steep_deg : float or None
@@ -90,7 +108,15 @@ class Inputs:
     events: pd.DataFrame | None = None
     evaluation_items: Mapping[str, str] = field(default_factory=dict)
     event_items: Mapping[str, str] = field(default_factory=dict)
+    evaluation_zones: Mapping[str, Sequence[str]] = field(default_factory=dict)
     complete: Sequence[str] = ()
+    servicing: GeoDataFrame | None = None
+    boundaries: GeoDataFrame | None = None
+    complete_axes: Sequence[str] = ()
+    registers: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    checklist: Checklist | None = None
+    calendar: WorkCalendar | None = None
+    services: Sequence[str] = ()
     dem: Path | None = None
     steep_deg: float | None = None
     measure_crs: str | None = None

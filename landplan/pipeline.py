@@ -27,18 +27,22 @@ from landplan.attach import (
     zones_on,
 )
 from landplan.crs import measure_areas, transform
-from landplan.errors import Fault, InternalError, SchemaError
+from landplan.errors import Fault, SchemaError
 from landplan.gather import read_inputs, read_layers
 from landplan.inputs import Inputs, Layer
 from landplan.issues import Issue
 from landplan.project import Project, load_project
 from landplan.read.webmap import look_for_shift
+from landplan.readiness import assess_readiness
 from landplan.repair import find_conflicts, reconcile_areas, repair_layer, repair_parcels, set_tangles_apart
+from landplan.resources import attach_capacity, measure_headroom, report_funds
+from landplan.rules import apply_overrides
 from landplan.schema import check, coerce
-from landplan.steps import Engine, Local, steps_of
+from landplan.steps import Engine, Local, add_columns, steps_of
 from landplan.supply import classify_supply
 from landplan.tables import Assessment, Provenance, issue_table
 from landplan.verdict import decide
+from landplan.workdays import load_calendar
 
 __all__ = ["assess", "draw_layers"]
 
@@ -48,6 +52,7 @@ def assess(
     *,
     as_of: date,
     engine: Engine | None = None,
+    known_on: date | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Assessment:
     """
@@ -61,6 +66,9 @@ def assess(
         The day. Nothing in landplan reads the clock but the command line.
     engine : Engine or None
         Where the steps are run; here by default.
+    known_on : date or None
+        Of the project's ledger, only what was recorded by the end of this day: what was known then. Everything where
+        None.
     progress : callable or None
         Called with the name of each step before it begins.
 
@@ -80,7 +88,8 @@ def assess(
     if isinstance(source, Inputs):
         inputs = source
     else:
-        inputs = read_inputs(source if isinstance(source, Project) else load_project(Path(source)))
+        project = source if isinstance(source, Project) else load_project(Path(source))
+        inputs = read_inputs(project, known_on)
     if inputs.parcels.empty:
         raise SchemaError(
             Fault(
@@ -111,10 +120,8 @@ def assess(
     )
     pieces: list[GeoDataFrame] = []
     findings = pd.DataFrame()
-    for name, step in steps_of(inputs, as_of, indicators):
-        say(name)
-        result = runner.run(step, parcels)
-        parcels = _add(parcels, result.columns, name)
+    parcels, results = runner.run(steps_of(inputs, as_of, indicators), parcels, say)
+    for result in results:
         issues += result.issues
         pieces += [result.pieces] if result.pieces is not None else []
         findings = findings if result.findings is None else result.findings
@@ -127,18 +134,28 @@ def assess(
     if inputs.events is not None:
         issues += attach_events(parcels, inputs.events, inputs.event_items, inputs.complete, as_of)[1]
     issues += _zone_areas(inputs, as_of)
+    issues += _told_of_registers(inputs, parcels, as_of)
     say("verdict")
+    findings, found = apply_overrides(findings, inputs.registers.get("overrides", pd.DataFrame()), as_of)
+    issues += found
     findings = coerce(findings, "findings")
     table = issue_table(issues)
     # A fault of a zone or a file stops no parcel, and must not be listed as if it did.
     table["is_blocking"] &= (table["parcel_id"].fillna("") != "").astype("boolean")
-    parcels = _add(parcels, decide(parcels, findings, table), "verdict")
+    parcels = add_columns(parcels, decide(parcels, findings, table), "verdict")
     titles = (
         {layer.name: layer.title for layer in inputs.layers}
         | dict(inputs.evaluation_items)
         | dict(inputs.event_items)
     )
-    parcels = _add(parcels, classify_supply(parcels, findings, titles), "supply")
+    parcels = add_columns(parcels, classify_supply(parcels, findings, titles), "supply")
+    say("readiness")
+    calendar = inputs.calendar or load_calendar()
+    ready, tasks, found = assess_readiness(parcels, findings, inputs.checklist, as_of, calendar, titles)
+    parcels = add_columns(parcels, ready, "readiness")
+    # What readiness finds is advice on days and papers: the verdict stands already.
+    table = issue_table([*issues, *found]) if found else table
+    table["is_blocking"] &= (table["parcel_id"].fillna("") != "").astype("boolean")
     empty = GeoDataFrame({"zone_code": [], "valid_from": [], "valid_to": []}, geometry=[], crs=parcels.crs)
     return Assessment(
         parcels=coerce(parcels, "parcels"),
@@ -148,7 +165,12 @@ def assess(
         events=coerce(pd.DataFrame() if inputs.events is None else inputs.events, "events"),
         findings=findings,
         issues=table,
-        provenance=_provenance(inputs, as_of, len(parcels)),
+        provenance=replace(
+            _provenance(inputs, as_of, len(parcels)),
+            known_on="" if known_on is None else known_on.isoformat(),
+        ),
+        tasks=tasks,
+        registers=dict(inputs.registers),
         layers=_surroundings(inputs.layers, parcels),
     )
 
@@ -175,32 +197,6 @@ def draw_layers(assessment: Assessment, project: Project) -> Assessment:
         replace(layer, frame=repair_layer(layer.frame, layer.name)[0]) for layer in read_layers(project)
     ]
     return replace(assessment, layers=_surroundings(layers, assessment.parcels))
-
-
-def _add(parcels: GeoDataFrame, columns: pd.DataFrame, step: str) -> GeoDataFrame:
-    """Lay new columns beside the parcels; law 2 is checked here, at every step."""
-    new = [name for name in columns.columns if name not in parcels.columns]
-    clash = [
-        name
-        for name in columns.columns
-        if name in parcels.columns and not _fills(parcels[name], columns[name])
-    ]
-    if clash or not columns.index.equals(parcels.index):
-        raise InternalError(
-            Fault(
-                en=f"step {step!r} changed {', '.join(clash) or 'the order of parcels'}.",
-                zh=f"步骤“{step}”改动了{'、'.join(clash) or '地块次序'}。",
-            )
-        )
-    filled = {name: columns[name] for name in columns.columns if name not in new}
-    joined = parcels.assign(**filled).join(columns[new]) if filled else parcels.join(columns[new])
-    return GeoDataFrame(joined, geometry="geometry", crs=parcels.crs)
-
-
-def _fills(before: pd.Series[Any], after: pd.Series[Any]) -> bool:
-    """Whether a step only filled what was missing: a zone name the source lacked, an industry carried over."""
-    kept = before.notna().to_numpy(dtype=bool)
-    return bool((before[kept].astype("str").to_numpy() == after[kept].astype("str").to_numpy()).all())
 
 
 def _repair_layers(inputs: Inputs) -> tuple[Inputs, list[Issue]]:
@@ -248,6 +244,18 @@ def _zone_areas(inputs: Inputs, as_of: date) -> list[Issue]:
         replace(issue, source=path, parcel_id="", layer="zones", value=f"{issue.parcel_id} {issue.value}")
         for issue in issues
     ]
+
+
+def _told_of_registers(inputs: Inputs, parcels: GeoDataFrame, as_of: date) -> list[Issue]:
+    """What is wrong with ledgers of capacities and money as a whole: rows too old, nodes unclear, heads overdrawn."""
+    registers = inputs.registers
+    issues: list[Issue] = []
+    if "capacities" in registers:
+        headroom, found = measure_headroom(registers["capacities"], registers.get("holds"), as_of)
+        issues += [*found, *attach_capacity(parcels, headroom)[1]]
+    if "budget" in registers and "commitments" in registers:
+        issues += report_funds(registers["budget"], registers["commitments"], as_of)
+    return issues
 
 
 def _overlaps(pieces: Sequence[GeoDataFrame], crs: pyproj.CRS) -> GeoDataFrame:
@@ -301,4 +309,5 @@ def _provenance(inputs: Inputs, as_of: date, count: int) -> Provenance:
             "out": count,
             "dropped": sum(source.rows_rejected for source in rows),
         },
+        complete=tuple(inputs.complete),
     )

@@ -107,6 +107,10 @@ class Provenance:
         Names and titles of event and evaluation items.
     counts : dict of str to int
         Parcels ``in``, ``out`` and ``dropped``.
+    complete : tuple of str
+        Event items nothing is missing of: there, no event means that it did not happen.
+    known_on : str
+        Day by whose end the ledger's record was taken, as ISO text; empty where all of it was.
     """
 
     as_of: date
@@ -119,6 +123,8 @@ class Provenance:
     layers: dict[str, str] = field(default_factory=dict)
     items: dict[str, str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    complete: tuple[str, ...] = ()
+    known_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,10 @@ class Assessment:
         The long tables of the dictionary.
     provenance : Provenance
         The day, the rulebooks, the inputs.
+    tasks : DataFrame
+        What each parcel still needs (用地清单): whose move, days, cost; empty where the project has no checklist.
+    registers : dict of str to DataFrame
+        Every register by its name: batches, capacities, buildings, holds ..., and those a bureau declares itself.
     layers : dict of str to GeoDataFrame
         The constraint layers clipped to the surroundings of the parcels, for the map; not saved.
     """
@@ -150,6 +160,8 @@ class Assessment:
     findings: DataFrame
     issues: DataFrame
     provenance: Provenance
+    tasks: DataFrame = field(default_factory=lambda: coerce(pd.DataFrame(), "tasks"))
+    registers: dict[str, DataFrame] = field(default_factory=dict)
     layers: dict[str, Any] = field(default_factory=dict, compare=False)
 
 

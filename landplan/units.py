@@ -3,14 +3,19 @@ Units of measure: the only place where a factor is written.
 
 Canonical units (m2, 元, 元/m2, 元/m2·年, m, m3, degree, day; shares and ratios as plain numbers) are chosen so that
 intensities convert by whole numbers: 1 万元/公顷 = 1 元/m2, 1 万元/亩 = 15 元/m2, 15 亩 = 1 公顷.
+
+Alike is not the same: kVA and kW (no power factor is assumed), a cubic metre and a tonne a day (no density is), a rent by
+the month and by the day (no month has a fixed number of days) are of different kinds or have no conversion at all.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any, overload
 
 import numpy as np
@@ -18,13 +23,15 @@ from numpy.typing import NDArray
 
 from landplan.errors import Fault, UnitError
 
-__all__ = ["CANONICAL", "RESOLUTION", "Unit", "convert", "find_unit", "split_header"]
+__all__ = ["CANONICAL", "RESOLUTION", "Unit", "convert", "find_unit", "split_header", "unit_symbols"]
 
 # Fraction, not 666.67: fifteen 亩 must be one 公顷, and a parcel at the line must not fail by rounding.
 MU = Fraction(2000, 3)
 HECTARE = Fraction(10_000)
 WAN = Fraction(10_000)
 YI = Fraction(100_000_000)
+# Standard gravity, exact by definition (CGPM 1901): a floor that carries 1 t/m2 carries 9.80665 kN/m2, not 10.
+GRAVITY = Fraction(980_665, 100_000)
 
 CANONICAL = {
     "area": "m2",
@@ -39,6 +46,15 @@ CANONICAL = {
     "ratio": "1",
     "duration": "天",
     "count": "个",
+    "apparent_power": "kVA",
+    "power": "kW",
+    "flow": "m3/d",
+    "mass": "t",
+    "mass_flow": "t/h",
+    "annual_mass": "t/年",
+    "annual_energy": "吨标煤/年",
+    "floor_load": "kN/m2",
+    "rent": "元/m2·月",
 }
 """The canonical unit of each kind of quantity."""
 
@@ -110,7 +126,63 @@ def _table() -> dict[str, dict[str, Unit]]:
         add(kind, "%", Fraction(1, 100), "％ 百分比 百分数 percent")
     add("duration", "天", Fraction(1), "日 d day days")
     add("count", "个", Fraction(1), "宗 块 家 栋 处 次")
+    _add_resources(add, areas)
     return found
+
+
+def _add_resources(
+    add: Callable[[str, str, Fraction, str], None], areas: Mapping[str, tuple[Fraction, str]]
+) -> None:
+    """What networks, quotas and buildings are measured in."""
+    add("apparent_power", "kVA", Fraction(1), "千伏安")
+    add("apparent_power", "MVA", Fraction(1000), "兆伏安")
+    add("apparent_power", "万kVA", WAN, "万千伏安")
+    add("power", "kW", Fraction(1), "千瓦")
+    add("power", "MW", Fraction(1000), "兆瓦")
+    add("power", "万kW", WAN, "万千瓦")
+    # Heat is power too: 1 GJ/h is a million kJ in 3600 s.
+    add("power", "GJ/h", Fraction(2500, 9), "吉焦/小时 吉焦/时 gj/小时")
+    add("flow", "m3/d", Fraction(1), _per("m3 m³ 立方米 立方 方 nm3", "d 日 天"))
+    add("flow", "m3/h", Fraction(24), _per("m3 m³ 立方米 立方 方 nm3", "h 小时 时"))
+    add("flow", "万m3/d", WAN, _per("万m3 万m³ 万立方米 万方", "d 日 天"))
+    add("flow", "L/s", Fraction(864, 10), "升/秒")
+    for symbol, factor, names in (
+        ("t", 1, "吨"),
+        ("kg", Fraction(1, 1000), "千克 公斤"),
+        ("万t", WAN, "万吨"),
+    ):
+        add("mass", symbol, Fraction(factor), names)
+        add("annual_mass", f"{symbol}/年", Fraction(factor), _per(f"{symbol} {names}", "年 a yr"))
+    add("mass_flow", "t/h", Fraction(1), f"{_per('t 吨', 'h 小时 时')} 蒸吨")
+    add("mass_flow", "t/d", Fraction(1, 24), _per("t 吨", "d 日 天"))
+    # A quota of energy is a yearly figure by definition and is printed without 年 as often as with it.
+    for symbol, factor, names in (
+        ("吨标煤", Fraction(1), "吨标准煤 tce"),
+        ("千克标煤", Fraction(1, 1000), "千克标准煤 公斤标煤 kgce"),
+        ("万吨标煤", WAN, "万吨标准煤 万tce"),
+    ):
+        add("annual_energy", f"{symbol}/年", factor, f"{_per(f'{symbol} {names}', '年 a')} {symbol} {names}")
+    squares = areas["m2"][1].replace(" 方", "")  # t/方 may mean a cubic metre
+    for symbol, factor, names in (
+        ("kN", Fraction(1), "千牛"),
+        ("kg", GRAVITY / 1000, "kgf 公斤 千克"),
+        ("t", GRAVITY, "tf 吨"),
+    ):
+        add("floor_load", f"{symbol}/m2", factor, _per(f"{symbol} {names}", f"m2 {squares}"))
+    add("floor_load", "kPa", Fraction(1), "千帕")
+    for symbol, factor, names in (("元/m2·月", Fraction(1), "月"), ("元/m2·年", Fraction(1, 12), "年")):
+        bases = [f"元/{area}" for area in ("m2", *squares.split())]
+        written = [f"{base}{mark}{names}" for base in bases for mark in ("·", "/", ".", "*")]
+        add(
+            "rent",
+            symbol,
+            factor,
+            " ".join([*written, *(f"{b.replace('元', '元/' + names)}" for b in bases)]),
+        )
+
+
+def _per(tops: str, bottoms: str) -> str:
+    return " ".join(f"{top}/{bottom}" for top in tops.split() for bottom in bottoms.split())
 
 
 def _fold(text: str) -> str:
@@ -167,6 +239,29 @@ def find_unit(symbol: str, kind: str | None = None) -> Unit:
     )
 
 
+def unit_symbols(kind: str) -> tuple[str, ...]:
+    """
+    List the units of a kind as they are printed.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``CANONICAL``.
+
+    Returns
+    -------
+    tuple of str
+        The canonical one first.
+
+    Examples
+    --------
+    >>> unit_symbols("apparent_power")
+    ('kVA', 'MVA', '万kVA')
+    """
+    return tuple(dict.fromkeys(unit.symbol for unit in _UNITS[kind].values()))
+
+
+@cache
 def _merged() -> dict[str, Unit]:
     return {name: unit for units in _UNITS.values() for name, unit in units.items()}
 

@@ -2,7 +2,8 @@
 From findings and issues to a verdict, and from a verdict to sentences.
 
 Only mandatory findings and blocking issues decide: any ``fail`` gives ``not_ready``; else any ``unknown`` or ``refer`` gives
-``pending``; else ``ready``. Findings hold numbers and codes; the sentences are made here, at the door.
+``pending``; else ``ready``. A finding that a person overrode stays and is told, but no longer decides. Findings hold numbers
+and codes; the sentences are made here, at the door.
 """
 
 from __future__ import annotations
@@ -23,7 +24,16 @@ if TYPE_CHECKING:
 
     from landplan.tables import Assessment
 
-__all__ = ["Reason", "decide", "rank_reasons", "why", "why_all"]
+__all__ = [
+    "Reason",
+    "decide",
+    "open_findings",
+    "open_kinds",
+    "rank_reasons",
+    "say_requirement",
+    "why",
+    "why_all",
+]
 
 _WORDS = {
     "zh": {
@@ -43,6 +53,7 @@ _GAPS = {
         "no_key": "规则表中没有对应的类别",
         "repealed": "该规定已废止，未见替代",
         "expected": "新规定已公布，尚未生效",
+        "not_required": "本区不要求",
     },
     "en": {
         "missing": "no data",
@@ -51,10 +62,16 @@ _GAPS = {
         "no_key": "the table has no row for it",
         "repealed": "repealed without a successor",
         "expected": "announced, not yet in force",
+        "not_required": "not asked for in this zone",
     },
 }
 # What stands in the place of a value is left out where parcels are counted: each has another.
 _VALUE = re.compile(r"\s*[：:]?\s*\{value\}\s*")
+_OVERRIDDEN = {
+    "zh": ("人工决定不计", "已由人工决定不计"),
+    "en": ("set aside by a person", "set aside by a person's decision"),
+}
+_YEAR_ONLY = re.compile(r"只核对到 \d{4} 年")
 _ORDER = {"fail": 0, "unknown": 1, "refer": 2, "issue": 3, "pass": 4, "exempt": 5}
 
 
@@ -73,17 +90,67 @@ class Reason:
         ``mandatory`` or ``advisory``.
     text : str
         The sentence.
+    is_overridden : bool, default False
+        Whether a person's decision took its force away.
     """
 
     status: str
     rule_id: str
     force: str
     text: str
+    is_overridden: bool = False
 
     @property
     def is_decisive(self) -> bool:
         """Whether it keeps the parcel from being ready."""
-        return self.force == "mandatory" and self.status in ("fail", "unknown", "refer", "issue")
+        opens = self.status in ("fail", "unknown", "refer", "issue")
+        return self.force == "mandatory" and opens and not self.is_overridden
+
+
+def _counting(findings: DataFrame) -> Any:
+    """Mask of the mandatory findings that no person overrode."""
+    counts = (findings["force"] == "mandatory").to_numpy(dtype=bool)
+    if "overridden_by" in findings.columns:
+        counts = counts & findings["overridden_by"].isna().to_numpy(dtype=bool)
+    return counts
+
+
+def open_findings(findings: DataFrame) -> DataFrame:
+    """
+    Pick the findings that keep parcels from being ready.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        One row per parcel and rule, and per override.
+
+    Returns
+    -------
+    DataFrame
+        Mandatory ones that fail, are unknown or are referred to a person, and that nobody overrode; in their order.
+    """
+    opens = findings["status"].isin(["fail", "unknown", "refer"]).to_numpy(dtype=bool)
+    chosen: DataFrame = findings[_counting(findings) & opens]
+    return chosen
+
+
+def open_kinds(findings: DataFrame) -> DataFrame:
+    """
+    Pick the findings that keep parcels from being ready, without their figures: a tenth of the memory.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        One row per parcel and rule, and per override.
+
+    Returns
+    -------
+    DataFrame
+        ``parcel_id, rule_id, indicator, status`` of those ``open_findings`` gives.
+    """
+    needed = ["parcel_id", "rule_id", "indicator", "status", "force", "overridden_by"]
+    narrow = open_findings(findings[[name for name in needed if name in findings.columns]])
+    return narrow[needed[:4]]
 
 
 def decide(parcels: DataFrame, findings: DataFrame, issues: DataFrame) -> DataFrame:
@@ -95,7 +162,7 @@ def decide(parcels: DataFrame, findings: DataFrame, issues: DataFrame) -> DataFr
     parcels : DataFrame, n rows, indexed by parcel_id
         Only the index is read.
     findings : DataFrame
-        One row per parcel and rule.
+        One row per parcel and rule, and per override; what was overridden does not count.
     issues : DataFrame
         Those with ``is_blocking`` and a ``parcel_id`` count.
 
@@ -114,7 +181,7 @@ def decide(parcels: DataFrame, findings: DataFrame, issues: DataFrame) -> DataFr
     'not_ready'
     """
     keys = parcels.index.astype("str")
-    binding = findings[(findings["force"] == "mandatory").to_numpy(dtype=bool)]
+    binding = findings[_counting(findings)]
 
     def count(statuses: Iterable[str]) -> Any:
         met = binding[binding["status"].isin(list(statuses)).to_numpy(dtype=bool)]
@@ -175,7 +242,7 @@ def _citation(row: Mapping[str, Any], lang: str) -> str:
     reference = row["reference"] if isinstance(row["reference"], str) else ""
     since = "" if pd.isna(row["since"]) else pd.Timestamp(row["since"]).strftime("%Y-%m-%d")
     # A text known only by the year of its number has no day that could be printed as certain.
-    if since and re.search(r"只核对到 \d{4} 年", reference):
+    if since and _YEAR_ONLY.search(reference):
         since = since[:4] + ("年" if lang == "zh" else "")
     if lang == "zh":
         return (
@@ -188,6 +255,40 @@ def _citation(row: Mapping[str, Any], lang: str) -> str:
         + (f", since {since}" if since else "")
         + ("." if reference or since else "")
     )
+
+
+def say_requirement(row: Mapping[str, Any], lang: str = "zh") -> tuple[str, str, str]:
+    """
+    Say what a rule asks of a parcel, in its own unit.
+
+    Parameters
+    ----------
+    row : mapping
+        A finding.
+    lang : {"zh", "en"}
+        Language.
+
+    Returns
+    -------
+    tuple of str
+        The limit (why there is none, where there is none), the text cited, and the day since which it holds (a year where
+        only that is known).
+    """
+    has_unit = isinstance(row["unit"], str) and row["unit"] not in ("", "1")
+    unit = (str(row["unit"]) if row["unit"] == "%" else f" {row['unit']}") if has_unit else ""
+    knows_limit = not np.isnan(float(row["required"])) or (
+        isinstance(row["required_text"], str) and row["required_text"]
+    )
+    if knows_limit:
+        limit = _requirement(row, lang, unit)
+    elif row["status"] == "refer":
+        limit = _WORDS[lang]["refer"]
+    else:
+        limit = _GAPS[lang].get(str(row["reason"]), _WORDS[lang]["unknown"])
+    reference = row["reference"] if isinstance(row["reference"], str) else ""
+    since = "" if pd.isna(row["since"]) else pd.Timestamp(row["since"]).strftime("%Y-%m-%d")
+    # The first of January stands for a year of which no day is known, and the text says so.
+    return limit, reference, since[:4] if _YEAR_ONLY.search(reference) else since
 
 
 def _sentence(row: Mapping[str, Any], lang: str, titles: Mapping[str, str], expired: str) -> str:
@@ -213,12 +314,22 @@ def _sentence(row: Mapping[str, Any], lang: str, titles: Mapping[str, str], expi
         body = f"{label} {_measured(row, lang, unit)}{required}{gap}{expired}"
     elif status == "refer":
         body = f"{label}{'由有权机关个案决定' if zh else ' is decided case by case'}"
-    elif status == "exempt":
+    elif status == "exempt" and row["reason"] == "overridden":
+        head = f"{_OVERRIDDEN[lang][0]}{'：' if zh else ': '}"
         body = label
+    elif status == "exempt":
+        gap = _GAPS[lang].get(str(row["reason"]), "")
+        body = f"{label}{opening}{gap}{closing}" if gap else label
     else:
         why_not = _GAPS[lang].get(str(row["reason"]), str(row["reason"]))
         body = f"{label}{'：' if zh else ': '}{why_not}{required}"
+    if _is_overridden(row):
+        body += f"{opening}{_OVERRIDDEN[lang][1]}{closing}"
     return f"{advisory}{head}{body}{stop}{_citation(row, lang)}".strip()
+
+
+def _is_overridden(row: Mapping[str, Any]) -> bool:
+    return isinstance(row.get("overridden_by"), str)
 
 
 def _expiry(parcels: DataFrame, row: Mapping[str, Any], as_of: pd.Timestamp, lang: str) -> str:
@@ -264,7 +375,9 @@ def why_all(
     for row in rows:
         expired = _expiry(parcels, row, as_of, lang)
         text = _sentence(row, lang, titles, expired)
-        reasons[row["parcel_id"]].append(Reason(row["status"], row["rule_id"], row["force"], text))
+        reasons[row["parcel_id"]].append(
+            Reason(row["status"], row["rule_id"], row["force"], text, _is_overridden(row))
+        )
     issues = assessment.issues
     for row in issues[issues["parcel_id"].isin(wanted).to_numpy(dtype=bool)].to_dict("records"):
         force = "mandatory" if row["is_blocking"] is True else "advisory"
@@ -281,7 +394,8 @@ def why_all(
             Reason("issue", row["code"], force, text.strip("。 ") + ("。" if lang == "zh" else "."))
         )
     for listed in reasons.values():
-        listed.sort(key=lambda r: (r.force != "mandatory", _ORDER.get(r.status, 9)))
+        # What was overridden stands with the decision that did it.
+        listed.sort(key=lambda r: (r.force != "mandatory", 5 if r.is_overridden else _ORDER.get(r.status, 9)))
     return reasons
 
 
@@ -339,12 +453,7 @@ def rank_reasons(assessment: Assessment, lang: str = "zh") -> DataFrame:
         ``rule_id``, ``status``, ``label``, ``parcels`` (宗) and ``area_m2``; one parcel counts once per rule and status.
     """
     titles = {**assessment.provenance.layers, **assessment.provenance.items}
-    binding = assessment.findings
-    binding = binding[
-        ((binding["force"] == "mandatory") & binding["status"].isin(["fail", "unknown", "refer"])).to_numpy(
-            dtype=bool
-        )
-    ]
+    binding = open_findings(assessment.findings)
     found = binding[["parcel_id", "rule_id", "status"]].copy()
     # Few distinct kinds among many findings: each is worded once.
     kinds = ["indicator", "status", "test", "required_text"]

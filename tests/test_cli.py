@@ -366,7 +366,7 @@ def test_every_reason_of_the_sample_parcel_has_value_limit_clause_and_day(checke
     said = run(capsys, "explain", "A-2", "-p", checked, "--lang", lang)
     lines = [line for line in said.out.splitlines() if line.startswith("  - ")]
     data = json.loads(run(capsys, "explain", "A-2", "-p", checked, "--lang", lang, "--format", "json").out)
-    assert len(lines) == len(data["findings"]) == len(data["reasons"]) == 26
+    assert len(lines) == len(data["findings"]) == len(data["reasons"]) == 27
     found = {finding["rule_id"]: finding for finding in data["findings"]}
     cite, since = ("依据：", "自 {} ") if lang == "zh" else ("Reference: ", "since {}")
     for line in lines:

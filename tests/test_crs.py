@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import geopandas
+import numpy as np
 import pandas as pd
 import pyproj
 import pytest
 import shapely
 import worlds
+from geopandas import GeoDataFrame
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from landplan.crs import measure_areas, measuring_epsg, same_datum, to_lonlat, transform
 from landplan.errors import CRSError
@@ -88,3 +92,54 @@ def test_a_parcel_outside_china_needs_a_plane_named_for_it():
     with pytest.raises(CRSError, match="L"):
         measuring_epsg(london)
     assert measuring_epsg(london, "EPSG:32630").tolist() == [32630]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.floats(74, 135), st.floats(4, 53), st.sampled_from([1e-5, 1e-4, 1e-3, 5e-3]), st.integers(0, 1000)
+)
+def test_ellipsoidal_areas_are_those_of_a_plane_laid_at_the_parcel_itself(lon, lat, size, seed):
+    """A transverse Mercator with its origin in the parcel is true to area there to the twelfth digit."""
+    rng = np.random.default_rng(seed)
+    angle = np.sort(rng.uniform(0, 2 * np.pi, 9))
+    ring = np.column_stack([lon + size * np.cos(angle) / np.cos(np.radians(lat)), lat + size * np.sin(angle)])
+    shape = shapely.Polygon(ring)
+    if shapely.area(shape) < size * size / 10:
+        return
+    middle = shape.centroid
+    plane = pyproj.CRS(f"+proj=tmerc +lat_0={middle.y} +lon_0={middle.x} +k=1 +ellps=GRS80 +units=m")
+    mover = pyproj.Transformer.from_crs(4490, plane, always_xy=True)
+    # Edges are geodesics: in that plane they are straight but for a hair.
+    known = shapely.Polygon(np.column_stack(mover.transform(*shapely.get_coordinates(shape).T))).area
+    measured = measure_areas(GeoDataFrame(geometry=[shape], crs=4490))["area_ellipsoid_m2"].iloc[0]
+    assert measured == pytest.approx(known, rel=3e-9, abs=1e-7)
+
+
+def test_a_polygon_of_long_edges_is_measured_by_geodesics():
+    zone = shapely.box(112.0, 37.0, 113.0, 38.0)
+    geod = pyproj.Geod(ellps="GRS80")
+    measured = measure_areas(GeoDataFrame(geometry=[zone, shapely.box(112, 37, 112.01, 37.01)], crs=4490))
+    assert measured["area_ellipsoid_m2"].iloc[0] == pytest.approx(abs(geod.geometry_area_perimeter(zone)[0]), rel=1e-12)
+
+
+def test_holes_parts_and_the_way_rings_are_drawn_change_no_ellipsoidal_area():
+    shell, hole = shapely.box(112.70, 37.60, 112.71, 37.61), shapely.box(112.703, 37.603, 112.704, 37.604)
+    away = shapely.box(112.72, 37.60, 112.73, 37.61)
+    holed = shapely.Polygon(shell.exterior.coords, [hole.exterior.coords])
+    turned = shapely.Polygon(shell.exterior.coords[::-1], [hole.exterior.coords[::-1]])
+    shapes = [shell, hole, away, holed, turned, shapely.MultiPolygon([holed, away])]
+    whole, less, other, rest, same, both = measure_areas(GeoDataFrame(geometry=shapes, crs=4490))["area_ellipsoid_m2"]
+    assert rest == pytest.approx(whole - less, rel=1e-12)
+    assert same == rest
+    assert both == pytest.approx(rest + other, rel=1e-12)
+
+
+def test_every_parcel_gets_the_zone_of_its_inner_point_however_many_there_are():
+    """Counties within one zone are decided at a glance, those astride a line parcel by parcel."""
+    west = shapely.box(112.40, 37.3, 112.41, 37.31)
+    line = shapely.box(112.495, 37.3, 112.515, 37.31)
+    east = shapely.box(112.60, 37.3, 112.61, 37.31)
+    for crs in (4490, 4547):
+        frame = GeoDataFrame(geometry=[west, line, east], crs=4490).to_crs(crs)
+        alone = [int(measuring_epsg(frame.iloc[[row]]).iloc[0]) for row in range(3)]
+        assert measuring_epsg(frame).tolist() == alone == [4546, 4547, 4547]

@@ -9,11 +9,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from lists_world import list_assessment
 from maps_world import HOSTILE, make_assessment
 from playwright.sync_api import Browser, Page, sync_playwright
 from pyproj import Transformer
 
 from landplan.maps import MapPage, draw_map
+from landplan.maps.lists import LISTS
 
 SWITCHES = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -382,3 +384,90 @@ def test_the_picture_is_not_blank(visit):
         base64.b64encode(picture).decode(),
     )
     assert colours > 100
+
+
+@pytest.mark.parametrize("view", [*LISTS, "register:capacities"])
+def test_a_list_opens_with_the_network_dead_and_its_legend_adds_up_on_the_screen(visit, view):
+    seen = visit(draw_map(list_assessment(), view))
+    chooser = seen.page.locator("#lp-theme")
+    ways = chooser.locator("option").count() if chooser.count() else 1
+    for way in range(ways):
+        if ways > 1:
+            chooser.select_option(str(way))
+        rows = [
+            row
+            for row in seen.page.locator('#lp-legend [data-key^="class."]').all()
+            if row.locator(".lp-count").count()
+        ]
+        counts = [int(row.locator(".lp-count").inner_text()) for row in rows]
+        total = seen.page.locator('#lp-legend [data-key="total"]')
+        assert sum(counts) == int(total.locator(".lp-count").inner_text())
+        if view != "register:capacities":
+            areas = [round(float(row.locator(".lp-mu").inner_text().replace(",", "")) * 100) for row in rows]
+            assert sum(areas) == round(float(total.locator(".lp-mu").inner_text().replace(",", "")) * 100)
+    seen.nothing_happened()
+
+
+def test_another_way_to_colour_a_list_changes_the_map_the_panel_and_the_switches(visit):
+    seen = visit(draw_map(list_assessment(), "stock"), "#C-1")
+    verdict = seen.page.locator("#lp-detail .lp-verdict b")
+    assert verdict.inner_text() == "不在清单"
+    seen.page.wait_for_timeout(200)
+    before = colour(seen.page, "C-1")
+    seen.page.locator('input[data-layer="class.0"]').uncheck()
+    seen.page.select_option("#lp-theme", label="全部存量：按存量类型")
+    assert verdict.inner_text() == "供而未用"
+    assert seen.page.locator('input[data-layer="class.0"]').is_checked()
+    seen.page.wait_for_timeout(200)
+    assert colour(seen.page, "C-1") != before
+    seen.page.locator('input[data-layer="class.2"]').uncheck()
+    seen.page.wait_for_timeout(200)
+    assert colour(seen.page, "C-1")[3] == 0 and colour(seen.page, "A-1")[3] > 100
+    seen.messages = [message for message in seen.messages if "readback" not in message]
+    seen.nothing_happened()
+
+
+def test_what_the_list_says_comes_first_in_the_panel_and_its_parcels_first_in_the_row(visit):
+    seen = visit(draw_map(list_assessment(), "readiness"), "#A-21")
+    heads = seen.page.locator("#lp-detail h3").all_inner_texts()
+    assert heads[0] == "用地清单（2）" and heads[1] == "判定理由"
+    assert seen.page.locator("#lp-detail h4").all_inner_texts() == ["收储", "通电"]
+    seen = visit(draw_map(list_assessment(), "buildings"))
+    assert seen.page.locator("#lp-list b").all_inner_texts()[:3] == ["C-1", "C-2", "A-1"]
+    assert "空置 7,000 ㎡" in seen.page.locator("#lp-list small").first.inner_text()
+    assert "列入 2 宗，共 12 宗" in seen.page.locator("#lp-hits").inner_text()
+
+
+def test_a_click_beside_every_parcel_opens_the_zone_a_register_is_of(visit):
+    seen = visit(draw_map(list_assessment(), "register:capacities"))
+    plane = Transformer.from_crs(4547, 4490, always_xy=True)
+    click_at(seen.page, *plane.transform(471_000.0, 4_173_500.0))
+    assert seen.page.locator("#lp-detail .lp-id").inner_text() == "编号 EX01"
+    assert "示例二站" in seen.page.locator("#lp-detail").inner_text()
+    click_at(seen.page, *middle_of("A-1"))
+    assert seen.page.locator("#lp-detail .lp-id").inner_text() == "编号 A-1"
+    seen.nothing_happened()
+
+
+@pytest.mark.parametrize("view", [*LISTS, "register:batches", "register:capacities"])
+def test_no_hostile_word_of_a_list_runs(visit, view):
+    seen = visit(draw_map(list_assessment(hostile=True), view))
+    page = seen.page
+    for at in range(page.locator("#lp-list button").count()):
+        page.locator("#lp-list button").nth(at).click()
+        page.locator("#lp-back").click()
+    click_at(page, *middle_of("A-1"))
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.querySelectorAll('img, iframe, object, [onerror], [onload]').length") == 0
+    seen.nothing_happened()
+
+
+def test_a_list_on_paper_is_one_sheet_that_names_what_is_coloured(visit):
+    seen = visit(draw_map(list_assessment(), "capacity"))
+    pdf = seen.page.pdf(prefer_css_page_size=True, print_background=True)
+    assert pdf.count(b"/Type /Page\n") == 1
+    seen.page.emulate_media(media="print")
+    assert not seen.page.locator("#lp-theme").is_visible()
+    assert seen.page.locator("#lp-legend h2").first.is_visible()
+    assert seen.page.locator("#lp-legend h2").first.inner_text() == "最紧的一项要素"

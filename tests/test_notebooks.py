@@ -55,3 +55,11 @@ def test_the_first_notebook_ends_in_a_map_that_shows_without_a_network(chromium,
         browser.close()
     assert [url for url in asked if not url.startswith(("file:", "about:", "data:"))] == []
     assert said == []
+
+
+def test_the_second_notebook_walks_a_year_whose_books_close():
+    notebook = run(NOTEBOOKS[1])
+    texts = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    assert "地块 A-2 已为“示例项目甲”占用至 2026-07-31" in texts
+    assert "2026-08-01 已到期，可以再占用" in texts
+    assert "总账与写入时一致" in texts

@@ -203,7 +203,7 @@ def test_a_parcel_of_many_kilometres_is_measured_on_a_coarser_grid_as_exactly():
 def test_patches_and_threads_change_no_digit(monkeypatch):
     shapes, features, codes = strewn(400)
     whole = sum_areas(shapes, features, codes, workers=1)
-    monkeypatch.setattr("landplan.overlay.grid._LITTLE", 30)
+    monkeypatch.setattr("landplan.overlay.grid._BLOCKS", 4)
     parts = sum_areas(shapes, features, codes, workers=4)
     assert [array.tolist() for array in parts] == [array.tolist() for array in whole]
 
@@ -381,13 +381,14 @@ def test_a_small_project_never_loads_the_compiler():
 
 def test_the_compiled_way_serves_where_nothing_can_be_kept_on_disk(tmp_path):
     (tmp_path / "file").write_text("")
-    code = "from landplan.overlay.kernel import sign_rings, mark_cells; import numpy as n;"
-    code += "print(mark_cells(n.array([[1.0, 1.0, 9.0, 3.0]]), 8.0, 0, 0, 3, 1).tolist())"
+    code = "from landplan.overlay.outlines import measure_rings; import numpy as n;"
+    code += "p = n.array([[0.0, 0], [1, 0], [1, 1], [0, 0]]); r = n.array([0, 4]);"
+    code += "print(measure_rings(p, r, n.array([True]))[1][0].tolist())"
     nowhere = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "file" / "below")}
     told = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=nowhere
     )
-    assert json.loads(told.stdout.lower()) == [True, True, False]
+    assert json.loads(told.stdout) == [0.0, 0.0, 1.0, 1.0]
 
 
 def broken_world() -> Inputs:

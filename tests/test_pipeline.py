@@ -10,7 +10,7 @@ from test_laws import world
 from landplan.issues import Issue
 from landplan.pipeline import assess
 from landplan.schema import coerce
-from landplan.steps import steps_of
+from landplan.steps import Local, steps_of
 
 AS_OF = date(2026, 11, 20)
 
@@ -61,19 +61,20 @@ def test_the_steps_can_be_read_aloud():
         "evaluations",
         "indicators",
         "events",
+        "axes",
         "rules",
     ]
 
 
 def test_the_engine_is_asked_for_every_step():
-    class Counting:
-        def __init__(self):
-            self.count = 0
+    class Counting(Local):
+        names = ()
 
-        def run(self, step, frame):
-            self.count += 1
-            return step(frame)
+        def run(self, steps, frame, progress):
+            self.names = [name for name, _ in steps]
+            return super().run(steps, frame, progress)
 
-    engine = Counting()
-    assess(world(parcels(A=worlds.box(10, 10, 50))), as_of=AS_OF, engine=engine)
-    assert engine.count == 8
+    engine, said = Counting(), []
+    assess(world(parcels(A=worlds.box(10, 10, 50))), as_of=AS_OF, engine=engine, progress=said.append)
+    assert len(engine.names) == 9
+    assert said == ["read", "repair", *engine.names, "neighbours", "verdict", "readiness"]

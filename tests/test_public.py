@@ -18,7 +18,7 @@ from landplan.schema import dictionary
 
 PACKAGE = Path(landplan.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-FAMILIES = {"FILE", "ENC", "CRS", "GEOM", "ATTR", "TXT", "RASTER", "LIMIT", "SEC"}
+FAMILIES = {"FILE", "ENC", "CRS", "GEOM", "ATTR", "TXT", "RASTER", "LIMIT", "SEC", "LEDGER"}
 CHECKS = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
     "numpydoc_validation"
 ]["checks"]

@@ -13,7 +13,7 @@ import pytest
 import xlsxwriter
 
 from landplan.read.grid import Grid
-from landplan.read.header import find_header
+from landplan.read.header import Names, find_header
 from landplan.read.tables import read_sheet
 from landplan.schema import canonicalise
 from landplan.tables import issue_table
@@ -471,13 +471,13 @@ def test_records_of_words_only_are_not_taken_for_a_second_header_row():
     grid = Grid(
         "", [["地块编号", "地块名称", "用途"], ["A-1", "名称", "工业用地"], ["A-2", "二号", "工业用地"]]
     )
-    header = find_header(grid, frozenset())
+    header = find_header(grid, Names())
     assert (header.first, header.last) == (0, 0)
 
 
 def test_a_form_line_above_the_table_is_not_the_header():
     grid = Grid("", [["项目名称", "某园区"], ["地块编号", "容积率", "用途"], ["A-1", 1.2, "工业"]])
-    header = find_header(grid, frozenset())
+    header = find_header(grid, Names())
     assert (header.first, list(header.names.values())) == (1, ["地块编号", "容积率", "用途"])
 
 

@@ -369,3 +369,14 @@ def test_a_zipped_file_geodatabase_is_read_by_layer(shared_data):
     assert len(list_layers(path)) == 37
     raw = read_vector(path, layer="polygon", crs="EPSG:4326")
     assert raw.source.rows_in == raw.source.rows_imported + raw.source.rows_rejected > 0
+
+
+def test_parquet_without_geometry_is_read_as_a_table(tmp_path):
+    table = pd.DataFrame({"地块编号": ["A-1", "A-2", None], "事项": ["净地"] * 3, "日期": ["2024-06-01"] * 3})
+    table.astype({"事项": "category"}).to_parquet(tmp_path / "事项.parquet", index=False)
+    read = read_table(tmp_path / "事项.parquet", "events")
+    assert not isinstance(read.frame, gpd.GeoDataFrame)
+    assert read.frame["item"].tolist() == ["净地"] * 3
+    assert read.frame["on"].tolist() == [pd.Timestamp("2024-06-01")] * 3
+    assert read.frame["source_row"].tolist() == [1, 2, 3]
+    assert (read.source.rows_in, read.source.rows_imported, read.source.crs) == (3, 3, "")

@@ -7,12 +7,14 @@ import zipfile
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import geopandas as gpd
 import openpyxl
 import pandas as pd
 import pytest
+from lists_world import list_assessment
 from openpyxl.utils import get_column_letter
 from openpyxl.workbook.workbook import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
@@ -444,3 +446,160 @@ def test_a_place_that_cannot_be_written_is_named_and_the_old_book_stays(
     assert [file.name for file in tmp_path.iterdir()] == ["a.xlsx"]
     with pytest.raises(StoreError, match="xlsx"):
         write_workbook(assessment(), tmp_path / "a.xls")
+
+
+LISTS = ["供应结构", "储备库", "报批批次", "用地清单", "要素台账", "厂房楼宇"]
+
+
+@pytest.fixture(scope="module")
+def lists(tmp_path_factory: pytest.TempPathFactory) -> Workbook:
+    return opened(write_workbook(list_assessment(), tmp_path_factory.mktemp("lists") / "核验.xlsx"))
+
+
+def test_lists_with_something_to_say_stand_before_the_parcels_and_registers_behind_the_issues(
+    lists: Workbook,
+) -> None:
+    assert lists.sheetnames == [*SHEETS[:3], *LISTS, *SHEETS[3:6], "批次办理进度", *SHEETS[6:]]
+    for name in (*LISTS, "批次办理进度"):
+        assert "【示例数据，不作依据】" in lists[name]["A1"].value
+        assert "2026-11-20" in str(lists[name].oddFooter.left.text)
+    for name in (*LISTS[1:], "批次办理进度"):
+        assert lists[name].auto_filter.ref and lists[name].freeze_panes
+
+
+def test_the_structure_of_supply_closes_both_ways_on_every_axis(lists: Workbook) -> None:
+    lines = rows_of(lists["供应结构"])
+    whole = list_assessment().parcels
+    area = round(sum(round(value * 0.15) for value in whole["area_m2"].dropna())) / 100
+    for head in ("报批状态", "配套状态", "供应状态", "利用状态"):
+        top = find(lines, head)
+        end = find(lines, "合计", top)
+        body = [[0 if cell is None else cell for cell in line[1:]] for line in lines[top + 1 : end]]
+        for at, total in enumerate(lines[end][1:]):
+            if total is not None:
+                assert round(sum(line[at] for line in body), 2) == total
+        for line in [*body, lines[end][1:]]:
+            cells = [cell for cell in line if cell is not None]
+            assert sum(cells[:-2:2]) == cells[-2]
+            assert round(sum(cells[1:-2:2]), 2) == cells[-1]
+        assert [cell for cell in lines[end] if cell is not None][-2:] == [12, area]
+
+
+def test_the_reserve_counts_only_what_is_in_it(lists: Workbook) -> None:
+    table = list_of(lists["储备库"])
+    assert table["地块编号"].tolist() == ["C-1", "A-3", "A-21", "在库合计"]
+    assert table["出库原因"].iloc[0] == "出让" and table["出库原因"].iloc[1:].isna().all()
+    assert table["平面面积（亩）"].iloc[-1] == round(182.65 + 138.25, 2)
+    assert table["入库日"].iloc[1] == datetime(2024, 5, 1)
+
+
+def test_batches_stand_with_their_step_and_the_parcels_in_them(lists: Workbook) -> None:
+    table = list_of(lists["报批批次"]).set_index("批次号")
+    assert table.loc["2026-01", "可否上报"] == "已批复"
+    assert table.loc["2026-02", "环节状态"] == "办理中" and table.loc["2026-02", "已历天数"] == 71
+    assert table.loc["2026-02", "所含地块"] == "B-1、B-2、Z-9"
+
+
+def test_tasks_stand_with_days_and_cost_in_the_units_people_read(lists: Workbook) -> None:
+    table = list_of(lists["用地清单"])
+    row = table[table["事项名称"] == "通电"].iloc[0]
+    assert (row["地块编号"], row["工作日"], row["费用（万元）"]) == ("A-21", 90, 50)
+    assert row["最早完成"] == datetime(2027, 4, 30) and row["类别"] == "几通一平"
+
+
+def test_nodes_stand_with_what_is_left_and_stale_ones_are_marked(lists: Workbook) -> None:
+    table = list_of(lists["要素台账"]).set_index("节点")
+    assert table.loc["示例一站", "可用余量"] == 63_000 - 20_000 - 8_000
+    assert table.loc["示例一站", "单位"] == "kVA" and table.loc["示例水厂", "要素"] == "供水"
+    assert table["已过期"].to_dict() == {
+        "示例一站": "否", "示例三站": "是", "示例二站": "否", "示例水厂": "否",
+    }  # fmt: skip
+
+
+def test_the_rate_of_use_leaves_out_the_building_nobody_measured_and_says_so(lists: Workbook) -> None:
+    notes = [line[0] for line in rows_of(lists["厂房楼宇"])[:4]]
+    assert "使用率 65.00%（13,000.00 / 20,000.00 ㎡，四舍五入；另有 1 行面积不明或有误，未计入）。" in notes
+    table = list_of(lists["厂房楼宇"])
+    assert table["建筑编号"].tolist() == ["F-2", "F-1", "F-3"]
+    assert "层高（m）" not in table.columns
+
+
+def test_the_parcels_bear_their_axes_tier_and_first_day_beside_the_verdict(lists: Workbook) -> None:
+    table = list_of(lists["地块"])
+    heads = table.columns.tolist()
+    assert heads[3:8] == ["结论", "供应类别", "存量类型", "成熟度判定", "最早具备条件日"]
+    assert table["存量类型"].iloc[0] == "批而未供" and table["报批状态"].iloc[1] == "已征收"
+    assert table["最早具备条件日"].iloc[1] == datetime(2027, 1, 15)
+
+
+def test_money_is_balanced_by_head_and_year_and_a_readied_area_has_its_cost(tmp_path: Path) -> None:
+    plain = list_assessment()
+    budget = pd.DataFrame({"head": ["文物勘探"], "year": [2026], "amount_cny": [5e6], "document": ["示例"]})
+    spent = pd.DataFrame(
+        {"head": ["文物勘探"], "parcel_id": ["A-1"], "amount_cny": [2e6], "on": ["2026-03-01"], "person": ["示例人员"]}
+    )  # fmt: skip
+    registers = {"budget": coerce(budget, "budget"), "commitments": coerce(spent, "commitments")}
+    book = opened(write_workbook(replace(plain, registers=registers), tmp_path / "a.xlsx"))
+    row = list_of(book["前期经费"]).iloc[0]
+    assert (row["年度"], row["经费科目"], row["金额（万元）"]) == (2026, "文物勘探", 500)
+    assert row["余额（万元）"] == 300
+    assert "前期经费安排" in book.sheetnames and "要素台账" not in book.sheetnames
+
+
+def test_a_register_of_the_bureaus_own_stands_under_its_title_with_words_and_units(tmp_path: Path) -> None:
+    folder = tmp_path / "登记表"
+    folder.mkdir()
+    (folder / "roads.yaml").write_text(
+        "register: roads\ntitle: 汇总\ntitle_en: Roads\nabout: 每行一条示例道路\nabout_en: a road\nkey: [road_no]\ngeometry: zone_code\ncolumns:\n"
+        "  - {name: road_no, label_zh: 道路编号, label_en: Number, kind: code, required: true, meaning: Number}\n"
+        "  - zone_code\n"
+        "  - {name: length_m, label_zh: 长度, label_en: Length, kind: length, unit: m, meaning: Length}\n"
+        "  - {name: grade, label_zh: 等级, label_en: Grade, kind: category, values: {main: [主干路], side: [支路]}, meaning: Grade}\n",
+        encoding="utf-8",
+    )
+    frame = pd.DataFrame(
+        {
+            "road_no": ["=1+1", "R-2"],
+            "zone_code": ["EX01", None],
+            "length_m": [1200.5, None],
+            "grade": ["main", "side"],
+        }
+    )
+    project = SimpleNamespace(
+        registers={}, path=lambda name: tmp_path / name, calendar=None,
+        supply=SimpleNamespace(admission=["approval"], batch_requires=[]),
+    )  # fmt: skip
+    whole = replace(list_assessment(), registers={"roads": frame})
+    book = opened(write_workbook(whole, tmp_path / "a.xlsx", project))
+    # Its title is taken by a sheet of ours.
+    table = list_of(book["汇总 2"])
+    assert table.columns.tolist() == ["道路编号", "开发区代码", "长度（m）", "等级"]
+    assert table["道路编号"].tolist() == ["=1+1", "R-2"] and table["等级"].tolist() == ["主干路", "支路"]
+    assert table["长度（m）"].iloc[0] == 1200.5
+    bare = opened(write_workbook(whole, tmp_path / "b.xlsx"))
+    assert "没有找到这个登记簿的声明" in bare["roads"]["A2"].value
+
+
+def test_hostile_words_of_lists_are_text(tmp_path: Path) -> None:
+    book = opened(write_workbook(list_assessment(hostile=True), tmp_path / "a.xlsx"))
+    for sheet in book:
+        assert not sheet._hyperlinks
+        assert not [cell for line in sheet.iter_rows() for cell in line if cell.data_type == "f"]
+
+
+def test_the_same_lists_give_the_same_bytes(tmp_path: Path) -> None:
+    one, other = (write_workbook(list_assessment(), tmp_path / name) for name in ("a.xlsx", "b.xlsx"))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_finding_a_person_decided_over_stands_with_the_settled_ones_and_names_the_decision(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        finding("A-2", "fail", measured=149.93, margin=-0.07, overridden_by="override.invest_intensity.min"),
+        finding("A-5", "unknown", measured=None, margin=None, reason="missing"),
+    ]
+    whole = assessment(findings=coerce(pd.DataFrame(rows), "findings"))
+    table = list_of(opened(write_workbook(whole, tmp_path / "a.xlsx"))["判定依据"])
+    assert table["地块编号"].tolist() == ["A-5", "A-2"]
+    assert table["被人工决定取代"].iloc[1] == "override.invest_intensity.min"

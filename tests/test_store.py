@@ -264,7 +264,7 @@ def test_a_custom_crs_survives(tmp_path: Path) -> None:
 
 
 def test_a_column_that_cannot_be_stored_is_named_with_all_others(tmp_path: Path) -> None:
-    frame = parcels().assign(a=pd.Categorical(["x"] * 4), b=[{1}, 2, 3, 4])
+    frame = parcels().assign(a=pd.Categorical([1.5] * 4), b=[{1}, 2, 3, 4])
     with pytest.raises(StoreError) as caught:
         save_assessment(assessment(parcels=frame), tmp_path / "a.gpkg")
     assert [fault.at for fault in caught.value.faults] == ["parcels.a", "parcels.b"]
@@ -274,6 +274,21 @@ def test_a_column_that_cannot_be_stored_is_named_with_all_others(tmp_path: Path)
 def test_the_same_assessment_gives_the_same_bytes(tmp_path: Path) -> None:
     first = save_assessment(assessment(), tmp_path / "a.gpkg").read_bytes()
     assert save_assessment(assessment(), tmp_path / "b.gpkg").read_bytes() == first
+
+
+def test_registers_and_tasks_are_saved_with_the_judgement_and_come_back_equal(tmp_path: Path) -> None:
+    kept = replace(
+        assessment(),
+        tasks=coerce(pd.DataFrame({"parcel_id": ["A"], "item": ["power"], "days": [15]}), "tasks"),
+        registers={
+            "capacities": coerce(pd.DataFrame({"resource": ["power"], "node": ["一号站"]}), "capacities"),
+            "园区标签": pd.DataFrame({"label": ["示例"]}, dtype="str"),
+        },
+    )
+    loaded = load_assessment(save_assessment(kept, tmp_path / "a.gpkg"))
+    assert compare_assessments(kept, loaded) == []
+    assert loaded.registers["园区标签"]["label"].tolist() == ["示例"]
+    assert "register_capacities.rows" in compare_assessments(kept, replace(kept, registers={}))
 
 
 def test_every_table_is_registered_and_gdal_reads_it(tmp_path: Path) -> None:
@@ -286,6 +301,7 @@ def test_every_table_is_registered_and_gdal_reads_it(tmp_path: Path) -> None:
         "events",
         "findings",
         "issues",
+        "tasks",
         "provenance",
         "layer_styles",
     }

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landplan.errors import UsageError
@@ -104,6 +104,7 @@ def test_zones_and_verdicts_add_up_in_parcels_and_land():
 _STATES = st.sampled_from([None, "done", "pending", "none", "void", "suspended"])
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(
         st.tuples(_STATES, _STATES, st.sampled_from(["ready", "pending", "not_ready"]), st.floats(0, 1e6)),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from landplan.issues import Issue
 from landplan.schema import coerce
 from landplan.tables import issue_table
-from landplan.verdict import _number, decide
+from landplan.verdict import _number, decide, open_findings, open_kinds, say_requirement
 
 STATUSES = ["pass", "fail", "unknown", "refer", "exempt"]
 PARCEL = pd.DataFrame(index=pd.Index(["A"], name="parcel_id"))
@@ -83,3 +83,38 @@ def test_numbers_are_printed_without_noise():
     assert _number(149.93, 150.0) == "149.93"
     assert _number(150.0, 149.93) == "150"
     assert _number(149.9996, 150.0) == "149.9996"
+
+
+def test_what_is_open_are_the_mandatory_findings_that_still_decide():
+    rows = findings(
+        ("fail", "mandatory"), ("unknown", "mandatory"), ("refer", "advisory"), ("pass", "mandatory")
+    )
+    rows["overridden_by"] = [None, "override.r1", None, None]
+    assert open_findings(rows)["rule_id"].tolist() == ["r0"]
+    assert open_kinds(rows).to_dict("records")[0]["status"] == "fail"
+
+
+@given(_ROWS, st.lists(st.booleans(), min_size=6, max_size=6))
+def test_an_overridden_finding_decides_nothing(rows, over):
+    marked = findings(*rows)
+    marked["overridden_by"] = [f"override.r{n}" if over[n] else None for n in range(len(rows))]
+    left = [row for row, gone in zip(rows, over, strict=False) if not gone]
+    got = decide(PARCEL, coerce(marked, "findings"), issue_table([])).at["A", "verdict"]
+    assert got == verdict(left) if left else got == "pending"
+
+
+def test_a_requirement_is_said_in_the_rules_own_unit_with_the_day_or_the_year_alone():
+    row = {"test": "at_least", "required": 150.0, "measured": 149.93, "required_text": None, "unit": "万元/亩", "status": "fail",
+           "reason": None, "reference": "示例办法，第一条", "since": pd.Timestamp("2022-12-25"), "indicator": "far_min"}  # fmt: skip
+    assert say_requirement(row) == ("不低于 150 万元/亩", "示例办法，第一条", "2022-12-25")
+    year = {**row, "reference": "某指标（施行日期只核对到 2023 年）", "since": pd.Timestamp("2023-01-01")}
+    assert say_requirement(year, "en")[0] == "at least 150 万元/亩" and say_requirement(year)[2] == "2023"
+    silent = {
+        **row,
+        "required": float("nan"),
+        "status": "unknown",
+        "reason": "silent",
+        "since": pd.NaT,
+        "reference": None,
+    }
+    assert say_requirement(silent) == ("规则集在该日尚无规定", "", "")

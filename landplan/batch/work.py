@@ -155,7 +155,7 @@ def _judge(project: Project, task: Task, say: Callable[[str, str], None]) -> dic
     )
     say("step", "write")
     changes = _finish_changes(task, assessment)
-    write_workbook(assessment, target / WORKBOOK)
+    write_workbook(assessment, target / WORKBOOK, project)
     draw_map(assessment, "planner").save(target / MAP)
     # Last: where the archive is new, everything beside it is.
     save_assessment(assessment, target / RESULT)

@@ -10,12 +10,25 @@ import traceback
 import click
 
 # Commands join their group as their modules are read.
-from landplan.cli import files, judged, tools
+from landplan.cli import annual, files, holds, judged, ledger, readiness, record, registers, supply, tools
 from landplan.cli.app import cli
 from landplan.errors import LandplanError
 from landplan.issues import clean_text
 
-__all__ = ["cli", "files", "judged", "main", "tools"]
+__all__ = [
+    "annual",
+    "cli",
+    "files",
+    "holds",
+    "judged",
+    "ledger",
+    "main",
+    "readiness",
+    "record",
+    "registers",
+    "supply",
+    "tools",
+]
 
 
 def _in_chinese(error: click.ClickException) -> str:

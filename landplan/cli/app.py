@@ -15,6 +15,7 @@ from landplan.errors import LandplanError
 
 if TYPE_CHECKING:
     from landplan.project import Project
+    from landplan.steps import Engine
     from landplan.tables import Assessment
 
 __all__ = [
@@ -108,11 +109,13 @@ def start_readers() -> None:
     warm_readers(("vector",))
 
 
-def assess_project(project: Project, as_of: date | None) -> Assessment:
-    """Judge a project on a day, or today."""
+def assess_project(
+    project: Project, as_of: date | None, engine: Engine | None = None, known_on: date | None = None
+) -> Assessment:
+    """Judge a project on a day, or today; here, or where an engine runs the steps."""
     from landplan.pipeline import assess
 
-    return assess(project, as_of=as_of or today(), progress=progress)
+    return assess(project, as_of=as_of or today(), engine=engine, known_on=known_on, progress=progress)
 
 
 def recorded(folder: Path, as_of: date | None) -> Assessment:
@@ -128,7 +131,8 @@ def recorded(folder: Path, as_of: date | None) -> Assessment:
         except LandplanError as error:
             click.echo(f"{saved}：{error.faults[0].zh}重新评定 / not usable, judging again", err=True)
             return assess_project(project, as_of)
-        if as_of in (None, assessment.provenance.as_of):
+        # What was known on an earlier day is not what is known now.
+        if as_of in (None, assessment.provenance.as_of) and not assessment.provenance.known_on:
             changed = changed_sources(assessment.provenance, project)
             if not changed:
                 return assessment

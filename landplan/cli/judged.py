@@ -7,13 +7,14 @@ import sys
 from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from landplan.cli.app import (
     RESULT,
     WORKBOOK,
+    Day,
     assess_project,
     cli,
     day_option,
@@ -24,6 +25,7 @@ from landplan.cli.app import (
     start_readers,
     today,
 )
+from landplan.cli.engine import engine_options, open_engine
 from landplan.errors import Fault, UsageError
 
 if TYPE_CHECKING:
@@ -35,8 +37,20 @@ if TYPE_CHECKING:
 @day_option
 @click.option("--strict", is_flag=True, help="有地块不具备条件则以 1 退出 / exit 1 if not ready")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="结果文件夹 / folder of results")
+@click.option(
+    "--known-on", type=Day(), help="只按总账在该日之前已记入的内容评定 / by what the ledger knew on a day"
+)
+@engine_options
 @format_option("text", "json")
-def check(project: Path, as_of: date | None, strict: bool, output: Path | None, form: str) -> None:
+def check(
+    project: Path,
+    as_of: date | None,
+    strict: bool,
+    output: Path | None,
+    known_on: date | None,
+    form: str,
+    **where: Any,
+) -> None:
     """批量核验：评定全部地块，写出 GeoPackage 和工作簿 / judge all parcels and write the results."""
     start_readers()
     from landplan.console import check_summary, print_check, print_issues
@@ -45,10 +59,14 @@ def check(project: Path, as_of: date | None, strict: bool, output: Path | None, 
     from landplan.store import save_assessment
 
     loaded = load_project(project)
-    assessment = assess_project(loaded, as_of)
+    with open_engine(**where) as engine:
+        assessment = assess_project(loaded, as_of, engine, known_on)
     folder = output or loaded.output
     print_issues(assessment)
-    files = [save_assessment(assessment, folder / RESULT), write_workbook(assessment, folder / WORKBOOK)]
+    files = [
+        save_assessment(assessment, folder / RESULT),
+        write_workbook(assessment, folder / WORKBOOK, loaded),
+    ]
     if form == "json":
         print_json({**check_summary(assessment), "files": [str(file) for file in files]})
     else:
@@ -158,71 +176,32 @@ def _alike(text: str, names: list[str]) -> list[str]:
     return list(dict.fromkeys([*holding, *get_close_matches(text, names, n=8, cutoff=0.6)]))[:8]
 
 
-@cli.command("list", short_help="存量或增量清单 / lists of supply")
-@click.argument("kind", type=click.Choice(["stock", "incremental"]))
-@project_option
-@day_option
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="写到文件 .csv .json / write to a file")
-@format_option("text", "json", "csv")
-def list_(kind: str, project: Path, as_of: date | None, output: Path | None, form: str) -> None:
-    """存量可出让（stock）或增量可报批（incremental）清单，每行写明理由 / lists, each row with its reason."""
-    from landplan.console import print_list
-    from landplan.reports import list_as_csv
-    from landplan.supply import balance_supply, list_supply
-
-    assessment = recorded(project, as_of)
-    if output is not None:
-        form = output.suffix.lstrip(".").lower()
-    if form == "text":
-        print_list(assessment, kind)
-        return
-    if form == "csv":
-        text = list_as_csv(assessment, kind)
-    elif form == "json":
-        rows = list_supply(assessment, kind).reset_index()
-        text = json.dumps(
-            {
-                "schema_version": "1",
-                "as_of": assessment.provenance.as_of.isoformat(),
-                "list": kind,
-                "rows": json.loads(rows.to_json(orient="records", date_format="iso", force_ascii=False)),
-                "balance": balance_supply(assessment).reset_index().to_dict("records"),
-            },
-            ensure_ascii=False,
-            indent=2,
-        )
-    else:
-        raise UsageError(
-            Fault(
-                en=f"a list is not written as .{form}.",
-                zh=f"清单不能写成 .{form}。",
-                mend_en="use .csv or .json",
-                mend_zh="用 .csv 或 .json",
-            )
-        )
-    if output is None:
-        # Text streams end lines their own way; \r\n written there becomes \r\r\n on Windows.
-        click.echo(text.replace("\r\n", "\n").rstrip("\n"))
-    else:
-        from landplan.publish import publish_text
-
-        # Excel and WPS take a CSV for GBK unless it begins with a byte order mark.
-        publish_text(output, text, encoding="utf-8-sig" if form == "csv" else "utf-8")
-        click.echo(f"已写 {output}")
-
-
 @cli.command("map", short_help="离线地图 / offline map")
-@click.argument("view", type=click.Choice(["planner", "investor"]))
+@click.argument("view")
 @project_option
 @day_option
+@click.option(
+    "--for",
+    "audience",
+    type=click.Choice(["planner", "investor"]),
+    default="planner",
+    show_default=True,
+    help="登记簿图给谁看 / who a register is drawn for",
+)
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="网页文件 / page to write")
-def map_(view: str, project: Path, as_of: date | None, output: Path | None) -> None:
-    """离线地图：planner 规划科，investor 招商（只含可出让地块和公开字段）/ one offline page."""
-    from landplan.maps import draw_map
+def map_(view: str, project: Path, as_of: date | None, audience: str, output: Path | None) -> None:
+    """离线地图：planner 规划科，investor 招商（只含可出让地块和公开字段）；清单图 stock、incremental、reserve、batches、
+    capacity、buildings、readiness；登记簿图 register:名称。
+
+    One offline page: planner, investor; a list: stock, incremental, reserve, batches, capacity, buildings, readiness; or
+    register:NAME.
+    """
+    from landplan.maps import draw_map, name_view
     from landplan.pipeline import draw_layers
     from landplan.project import load_project
 
     loaded = load_project(project)
     assessment = draw_layers(recorded(project, as_of), loaded)
-    target = output or loaded.output / f"{'一张图' if view == 'planner' else '招商地图'}.html"
-    click.echo(f"已写 {draw_map(assessment, view).save(target)}，不访问网络")
+    page = draw_map(assessment, view, audience=audience, project=loaded)
+    target = output or loaded.output / f"{name_view(view, audience)}.html"
+    click.echo(f"已写 {page.save(target)}，不访问网络")

@@ -127,7 +127,7 @@ def demo(folder: Path, as_of: date | None) -> None:
                 out / "增量可报批清单.csv", list_as_csv(assessment, "incremental"), encoding="utf-8-sig"
             ),
         ),
-        ("工作簿", write_workbook(assessment, out / WORKBOOK)),
+        ("工作簿", write_workbook(assessment, out / WORKBOOK, project)),
         ("评定结果", save_assessment(assessment, out / RESULT)),
     ]
     click.echo(f"示例项目　{written}")

@@ -11,6 +11,7 @@ import pandas as pd
 from landplan.console.lines import open_console, print_frame, print_points, print_table, say
 from landplan.schema import column, display
 from landplan.supply import balance_supply, count_by_zone, list_supply
+from landplan.supply.books import book_areas
 from landplan.units import convert
 from landplan.verdict import rank_reasons
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["check_summary", "print_check", "print_issues", "print_list", "print_reasons", "print_rules"]
 
 _STATES = ("ready", "pending", "not_ready")
+_STATES_TOLD = ("stock_kind", "approval_axis", "servicing_axis", "sale_axis", "occupation_axis", "tier")
 _MOST_ISSUES = 40
 
 
@@ -64,8 +66,30 @@ def check_summary(assessment: Assessment, lang: str = "zh") -> dict[str, Any]:
         "zones": count_by_zone(assessment).to_dict("records"),
         "reasons": rank_reasons(assessment, lang).head(10).to_dict("records"),
         "supply": balance_supply(assessment).reset_index().to_dict("records"),
+        "stock_kinds": _count_classes(assessment, "stock_kind", lang),
+        "tiers": _count_classes(assessment, "tier", lang),
         "issues": {s: int((issues["severity"] == s).sum()) for s in ("error", "warning", "info")},
     }  # fmt: skip
+
+
+def _count_classes(assessment: Assessment, name: str, lang: str) -> list[dict[str, Any]]:
+    """Parcels and land by class, in the order of the dictionary; whoever has none is ``unknown``; nothing without the column."""
+    parcels = assessment.parcels
+    if name not in parcels:
+        return []
+    declared = column(name)
+    found = parcels[name].fillna("unknown").to_numpy(dtype=object)
+    area = parcels["area_m2"].fillna(0.0).to_numpy(dtype="float64")
+    hundredths = book_areas(parcels["area_m2"]).fillna(0).to_numpy(dtype="int64")
+    codes = [*declared.values, *(["unknown"] if "unknown" not in declared.values else [])]
+    return [
+        {
+            "code": code, "label": declared.word(code, lang), "parcels": int((found == code).sum()),
+            "area_m2": float(area[found == code].sum()), "mu_hundredths": int(hundredths[found == code].sum()),
+        }
+        for code in codes
+        if (found == code).any()
+    ]  # fmt: skip
 
 
 def print_check(assessment: Assessment) -> None:
@@ -108,6 +132,14 @@ def print_check(assessment: Assessment) -> None:
         )
         out.print()
     _print_balance(summary["supply"])
+    for title, name in (("存量类型", "stock_kinds"), ("成熟度", "tiers")):
+        if summary[name]:
+            out.print()
+            rows = [
+                [row["label"], str(row["parcels"]), f"{row['mu_hundredths'] / 100:,.2f}"]
+                for row in summary[name]
+            ]
+            print_table([title, "宗", "亩（逐宗计账）"], rows, right=(1, 2))
 
 
 def _print_silence(assessment: Assessment) -> None:
@@ -222,6 +254,15 @@ def print_reasons(assessment: Assessment, parcel_id: str, reasons: Sequence[Reas
     supply = row.get(f"supply_reason_{lang}", "")
     placed = column("supply_class").word(str(row["supply_class"]), lang)
     say(out, f"{placed}{colon}{supply}")
+    states = [
+        f"{column(name).label(lang)}{colon}{column(name).word(str(row[name]), lang)}"
+        for name in _STATES_TOLD
+        if isinstance(row.get(name), str) and row[name]
+    ]
+    if pd.notna(row.get("ready_on")):
+        states.append(f"{column('ready_on').label(lang)}{colon}{row['ready_on'].date().isoformat()}")
+    if states:
+        say(out, ("　" if lang == "zh" else "  ").join(states))
     for title, decisive in groups:
         chosen = [reason for reason in reasons if reason.is_decisive is decisive]
         if chosen:

@@ -26,6 +26,7 @@ __all__ = [
     "write_heights",
     "write_layer",
     "write_ledger_book",
+    "write_sheets",
 ]
 
 WRITTEN_ON = "2026-10-31"
@@ -234,19 +235,37 @@ def write_events_book(columns: Sequence[str], rows: Sequence[Sequence[object]], 
     path : Path
         Where the .xlsx goes.
     """
+    title = "示例经济技术开发区地块事项台账（示例数据，不是真实地块）"
+    write_sheets([("事项", columns, rows)], title, path)
+
+
+def write_sheets(
+    sheets: Sequence[tuple[str, Sequence[str], Sequence[Sequence[object]]]], title: str, path: Path
+) -> None:
+    """
+    Write plain tables, a title over each.
+
+    Parameters
+    ----------
+    sheets : sequence of (str, sequence of str, sequence of sequence)
+        Name, header and rows of each sheet; cells are text, numbers, dates or None.
+    title : str
+        First line of every sheet.
+    path : Path
+        Where the .xlsx goes.
+    """
     book = _open_book(path)
-    sheet = book.add_worksheet("事项")
     bold = book.add_format({"bold": True, "align": "center", "border": 1})
-    sheet.merge_range(
-        0, 0, 0, len(columns) - 1, "示例经济技术开发区地块事项台账（示例数据，不是真实地块）", bold
-    )
-    _write_row(sheet, 1, columns, bold)
     day = book.add_format({"num_format": "yyyy-mm-dd"})
-    for row, cells in enumerate(rows, start=2):
-        _write_row(sheet, row, [None if isinstance(cell, date) else cell for cell in cells])
-        for column, cell in enumerate(cells):
-            if isinstance(cell, date):
-                sheet.write_datetime(row, column, cell, day)
-    sheet.set_column(0, len(columns) - 1, 15)
-    sheet.freeze_panes(2, 1)
+    for name, columns, rows in sheets:
+        sheet = book.add_worksheet(name)
+        sheet.merge_range(0, 0, 0, len(columns) - 1, title, bold)
+        _write_row(sheet, 1, columns, bold)
+        for row, cells in enumerate(rows, start=2):
+            _write_row(sheet, row, [None if isinstance(cell, date) else cell for cell in cells])
+            for column, cell in enumerate(cells):
+                if isinstance(cell, date):
+                    sheet.write_datetime(row, column, cell, day)
+        sheet.set_column(0, len(columns) - 1, 15)
+        sheet.freeze_panes(2, 1)
     book.close()

@@ -52,6 +52,9 @@ HEADERS = (
     ("经济指标", "单位能耗", "吨标煤/万元"),
     ("经济指标", "起始价", "万元"),
     ("经济指标", "征拆补偿", "万元"),
+    ("供应", "供应方式", ""),
+    ("供应", "计划供应日期", ""),
+    ("供应", "以标准地供应", ""),
     ("", "备注", ""),
 )
 """Group, name and unit of each column of the ledger."""
@@ -225,6 +228,21 @@ def _ledger_row(number: str, area: float, oddity: str, rng: Generator) -> list[o
     return row
 
 
+def _offer(stage: str, rng: Generator) -> list[object]:
+    """How and when the land is to be supplied; of sold land, whether it went as 标准地."""
+    mode = str(rng.choice(["挂牌出让", "挂牌出让", "挂牌出让", "弹性年期", "先租后让"]))
+    month, is_standard = int(rng.integers(0, 24)), bool(rng.random() < 0.88)
+    if stage == "sold":
+        return [mode, None, "是" if is_standard else "否"]
+    # About half of the stock has a day; what has none is planned by the first day it could be ready.
+    planned = (
+        f"{2026 + (11 + month) // 12}-{(11 + month) % 12 + 1:02d}-15"
+        if stage == "stock" and month < 13
+        else None
+    )
+    return [mode if stage == "stock" else None, planned, None]
+
+
 def write_ledger(parcels: gpd.GeoDataFrame, plan: Plan) -> list[list[object]]:
     """
     Write the rows of the ledger of control indicators.
@@ -242,14 +260,15 @@ def write_ledger(parcels: gpd.GeoDataFrame, plan: Plan) -> list[list[object]]:
         One row per parcel in the order of ``HEADERS``; some drawn parcels are not among them, and two numbers
         are that nobody drew.
     """
-    rng = random_stage(21)
+    rng, later = random_stage(21), random_stage(33)
     rows: list[list[object]] = []
     for number in sorted([*parcels["parcel_id"], *UNDRAWN]):
         oddity = plan.oddities.get(number, "")
         area = plan.areas.get(number, 30.0)
         written = _ledger_row(number, area, oddity, rng)
         if oddity != "unledgered":
-            rows.append([len(rows) + 1, number, *written])
+            offer = _offer(plan.stages.get(number, ""), later)
+            rows.append([len(rows) + 1, number, *written[:-1], *offer, written[-1]])
     return rows
 
 

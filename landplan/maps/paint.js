@@ -17,6 +17,25 @@ var SUPPLY = {
   unknown: { weight: 1.1, dash: "8 3 1 3" },
   "": { weight: 1, dash: "" }
 };
+// Classes of a list take looks by their place: lightness and hatch change together, so that no two meet in black and white.
+var FAMILIES = {
+  kinds: [
+    { fill: "#2a8a6a", hatch: "", ink: "#0d4a38" }, { fill: "#f6d76b", hatch: "dots", ink: "#8a6500" },
+    { fill: "#6c9fd4", hatch: "rising", ink: "#1d4674" }, { fill: "#b5482f", hatch: "cross", ink: "#4d1004" },
+    { fill: "#e2d0ef", hatch: "level", ink: "#6b4a9c" }, { fill: "#43356f", hatch: "falling", ink: "#231a44", mark: "#fff" },
+    { fill: "#eda9c0", hatch: "upright", ink: "#8d2853" }, { fill: "#7d5a34", hatch: "level", ink: "#40290f", mark: "#fff" }
+  ],
+  steps: [
+    { fill: "#fdf3c4", hatch: "dots", ink: "#8a7b2c" }, { fill: "#d3e8a0", hatch: "level", ink: "#587a1c" },
+    { fill: "#93cf9f", hatch: "rising", ink: "#1f6b39" }, { fill: "#4ea6b4", hatch: "upright", ink: "#0f4f5b" },
+    { fill: "#2f6fab", hatch: "falling", ink: "#12365c", mark: "#fff" }, { fill: "#1a2f6b", hatch: "", ink: "#0a1536" },
+    { fill: "#3a1048", hatch: "cross", ink: "#1d0425", mark: "#fff" }, { fill: "#101010", hatch: "rising", ink: "#000", mark: "#fff" }
+  ],
+  signal: [VERDICT.ready, VERDICT.not_ready, VERDICT.pending, { fill: "#8fa3ba", hatch: "level", ink: "#2f4157" }]
+};
+var UNKNOWN = { fill: "#dcdfe4", opacity: 0.75, hatch: "cross", ink: "#7a8491" };
+var REST = { fill: "#eceef1", opacity: 0.7, hatch: "", ink: "#b1b9c3", hatchOpacity: 0, weight: 0.7, dash: "" };
+var chosen = 0;
 var LAYERS = [
   { ink: "#7d6a12", hatch: "level" }, { ink: "#9c2f77", hatch: "falling" }, { ink: "#2c6aa8", hatch: "upright" },
   { ink: "#4c7a34", hatch: "rising" }, { ink: "#6b4a9c", hatch: "dots" }, { ink: "#8b4a24", hatch: "level" }
@@ -36,6 +55,25 @@ function parcelStyle(verdict, supply) {
   };
 }
 
+// A class of the list, from the theme that is chosen.
+function classStyle(theme, number) {
+  if (number < 0) { return REST; }
+  var looks = FAMILIES[theme.family], at = theme.classes[number].look, look = at < 0 ? UNKNOWN : looks[at % looks.length];
+  return {
+    fill: look.fill, opacity: look.opacity || 0.78, hatch: look.hatch, ink: look.ink, mark: look.mark, hatchOpacity: look.mark ? 0.55 : 0.6,
+    weight: 1.6, dash: ""
+  };
+}
+
+// How a parcel looks and what it is called: by the list where the page shows one, else by its verdict.
+function face(parcel, supply) {
+  if (!data.list) { return parcelStyle(parcel.v, supply); }
+  var style = classStyle(data.list.themes[chosen], parcel.c[chosen]);
+  // A zone lies under its parcels: paler, so that they stand out.
+  if (parcel.z) { style = L.extend({}, style, { opacity: style.opacity * 0.4, hatchOpacity: style.hatchOpacity * 0.5 }); }
+  return style;
+}
+
 function layerStyle(layer, number) {
   var look = LAYERS[number % LAYERS.length];
   // A boundary to stay within would cover everything it is good for: only its line is drawn.
@@ -52,7 +90,7 @@ function leafletStyle(style) {
   return {
     stroke: true, color: style.ink, weight: style.weight, dashArray: style.dash || null, opacity: 1,
     fill: true, fillColor: style.fill || "#fff", fillOpacity: style.fill ? style.opacity : 0,
-    hatch: style.hatch, hatchOpacity: style.hatchOpacity, lineJoin: "round", smoothFactor: 0.6
+    hatch: style.hatch, hatchInk: style.mark || style.ink, hatchOpacity: style.hatchOpacity, lineJoin: "round", smoothFactor: 0.6
   };
 }
 
@@ -99,7 +137,7 @@ var HatchCanvas = L.Canvas.extend({
       ctx.fillStyle = options.fillColor;
       ctx.fill("evenodd");
       ctx.globalAlpha = options.hatchOpacity;
-      ctx.fillStyle = hatchTile(ctx, options.hatch, options.color);
+      ctx.fillStyle = hatchTile(ctx, options.hatch, options.hatchInk);
       ctx.fill("evenodd");
       options = L.extend({}, options, { fill: false });
       L.Canvas.prototype._fillStroke.call(this, ctx, { options: options });
@@ -124,13 +162,13 @@ function SvgPen(svg, scale) {
   this.known = {};
 }
 SvgPen.prototype.hatch = function (style) {
-  var id = "lp-hatch-" + SvgPen.count, key = style.hatch + style.ink;
+  var id = "lp-hatch-" + SvgPen.count, ink = style.mark || style.ink, key = style.hatch + ink;
   if (!this.known[key]) {
     SvgPen.count += 1;
     this.known[key] = id;
     var pattern = element("pattern", { id: id, width: 8, height: 8, patternUnits: "userSpaceOnUse", patternTransform: "scale(" + this.scale + ")" }, this.defs);
     STROKES[style.hatch].forEach(function (path) {
-      element("path", { d: path, fill: "none", stroke: style.ink, "stroke-width": style.hatch === "dots" ? 2 : 0.9 }, pattern);
+      element("path", { d: path, fill: "none", stroke: ink, "stroke-width": style.hatch === "dots" ? 2 : 0.9 }, pattern);
     });
   }
   return "url(#" + this.known[key] + ")";
@@ -251,12 +289,13 @@ function drawGrid(pen, grid, place, box, part) {
   run(false);
 }
 
-// items: {words, at: [lat, lon], wide: pixels it may take, look}; later ones give way to earlier ones.
+// items: {words, at: [lat, lon], wide: pixels it may take, look}; down: pixels below that place; later ones give way to earlier ones.
 function drawLabels(pen, items, place, box) {
   var taken = [];
   items.forEach(function (item) {
     var p = place(item.at), s = pen.scale, w = textWidth(item.words, item.look.size) * s, h = item.look.size * 1.25 * s;
     if (p[0] < box[0] || p[0] > box[2] || p[1] < box[1] || p[1] > box[3]) { return; }
+    p[1] += (item.down || 0) * s;
     p[0] = Math.max(box[0] + w / 2 + 6 * s, Math.min(box[2] - w / 2 - 6 * s, p[0]));
     var mine = [p[0] - w / 2, p[1] - h / 2, p[0] + w / 2, p[1] + h / 2];
     if (taken.some(function (o) { return mine[0] < o[2] && mine[2] > o[0] && mine[1] < o[3] && mine[3] > o[1]; })) { return; }

@@ -29,7 +29,8 @@ function legendRow(parent, options) {
   if (options.toggle) {
     var box = tag("input", "", null, row);
     box.type = "checkbox";
-    box.checked = true;
+    box.checked = !options.off;
+    row.classList.toggle("lp-off", !!options.off);
     box.dataset.layer = options.key;
     box.addEventListener("change", function () {
       row.classList.toggle("lp-off", !box.checked);
@@ -42,7 +43,7 @@ function legendRow(parent, options) {
   tag("span", "lp-label" + none + (options.count === undefined ? " lp-wide" : ""), options.label, row);
   if (options.count !== undefined) {
     tag("span", "lp-count" + none, options.count + (options.unit || ""), row);
-    tag("span", "lp-mu" + none, mu(options.mu), row);
+    tag("span", "lp-mu" + none, options.mu === undefined ? "" : mu(options.mu), row);
   }
   return row;
 }
@@ -54,13 +55,51 @@ function legendHead(parent, words, columns) {
     tag("span", "lp-count", columns[0], row);
     tag("span", "lp-mu", columns[1], row);
   }
+  return row;
 }
 
-function buildLegend(data, show) {
-  var box = byId("lp-legend"), isPlanner = data.view === "planner", units = ["宗", "亩"];
-  // Figures stand in columns as wide as the longest of them, the total.
-  box.style.setProperty("--lp-count", Math.max(28, 8 + 7 * String(data.total.count).length) + "px");
-  box.style.setProperty("--lp-mu", Math.max(58, 4 + 7 * mu(data.total.mu).length) + "px");
+function sumRow(parent, words, sum, key, isTotal) {
+  var row = tag("div", "lp-row lp-sum" + (isTotal ? "" : " lp-part"), null, parent);
+  row.dataset.key = key;
+  tag("span", "lp-label", words, row);
+  tag("span", "lp-count", sum.count, row);
+  tag("span", "lp-mu", sum.mu === undefined ? "" : mu(sum.mu), row);
+}
+
+// What a list shows, class by class; where it can be shown in several ways, which.
+function listLegend(box, data, show, choose, isOn) {
+  var list = data.list, theme = list.themes[chosen], units = [list.unit, list.unit === "宗" ? "亩" : ""];
+  if (list.themes.length > 1) {
+    var pick = tag("select", "", null, box);
+    pick.id = "lp-theme";
+    pick.setAttribute("aria-label", "着色依据");
+    list.themes.forEach(function (each, number) {
+      var option = tag("option", "", each.title, pick);
+      option.value = number;
+      option.selected = number === chosen;
+    });
+    pick.addEventListener("change", function () { choose(Number(pick.value)); });
+  }
+  var head = legendHead(box, theme.title, units);
+  head.classList.toggle("lp-chosen", list.themes.length > 1);
+  theme.classes.concat([theme.rest]).forEach(function (row, number) {
+    var isRest = number === theme.classes.length, key = "class." + (isRest ? "rest" : number);
+    if (isRest) {
+      if (theme.classes.length > 1 && row.count) { sumRow(box, "小计", theme.sum, "sum", false); }
+      if (!row.count) { return; }
+    }
+    legendRow(box, {
+      key: key, swatch: swatch(classStyle(theme, isRest ? -1 : number), 26, 14), label: row.label, count: row.count, mu: row.mu,
+      off: !isOn(key), toggle: function (on) { show(key, on); }
+    });
+  });
+  sumRow(box, "合计", theme.total, "total", true);
+  if (list.unit === "宗") { tag("p", "lp-small", "亩数逐宗四舍五入到 0.01 后相加。", box); }
+  if (theme.unmeasured) { tag("p", "lp-small", "其中 " + theme.unmeasured + " 宗面积未知，不计入亩数。", box); }
+  list.notes.forEach(function (words) { tag("p", "lp-small", words, box); });
+}
+
+function verdictLegend(box, data, isPlanner, units) {
   legendHead(box, isPlanner ? "结论（颜色与底纹）" : "可出让地块", units);
   data.verdicts.forEach(function (row) {
     // An investor's map holds what is on offer; a legend of what is not would tell of parcels that are not shown.
@@ -68,35 +107,40 @@ function buildLegend(data, show) {
       legendRow(box, { key: "verdict." + row.key, swatch: swatch(parcelStyle(row.key, isPlanner ? "" : "stock"), 40, 18), label: row.label, count: row.count, mu: row.mu });
     }
   });
-  var total = tag("div", "lp-row lp-sum", null, box);
-  total.dataset.key = "total";
-  tag("span", "lp-label", "合计", total);
-  tag("span", "lp-count", data.total.count, total);
-  tag("span", "lp-mu", mu(data.total.mu), total);
+  sumRow(box, "合计", data.total, "total", true);
+}
+
+function buildLegend(data, show, choose, isOn) {
+  var box = byId("lp-legend"), isPlanner = data.view === "planner", units = ["宗", "亩"];
+  // Figures stand in columns as wide as the longest of them, the total.
+  box.textContent = "";
+  box.style.setProperty("--lp-count", Math.max(28, 8 + 7 * String(data.total.count).length) + "px");
+  box.style.setProperty("--lp-mu", Math.max(58, 4 + 7 * mu(data.total.mu).length) + "px");
+  if (data.list) { listLegend(box, data, show, choose, isOn); } else { verdictLegend(box, data, isPlanner, units); }
   if (data.undrawn) { tag("p", "lp-small", "其中 " + data.undrawn + " 宗无图形，未上图，可查找。", box); }
-  if (isPlanner) {
+  if (isPlanner && !data.list) {
     legendHead(box, "供应类别（线型）", units);
     data.supply.forEach(function (row) {
       var style = parcelStyle("", row.key);
       style = { ink: "#23303f", weight: style.weight, dash: style.dash, fill: "#fff", opacity: 1, hatch: "" };
-      legendRow(box, { key: "supply." + row.key, swatch: swatch(style, 26, 14), label: row.label, count: row.count, mu: row.mu, toggle: function (on) { show("supply." + row.key, on); } });
+      legendRow(box, { key: "supply." + row.key, swatch: swatch(style, 26, 14), label: row.label, count: row.count, mu: row.mu, off: !isOn("supply." + row.key), toggle: function (on) { show("supply." + row.key, on); } });
     });
   }
   var pieces = data.overlaps && data.overlaps.count ? data.overlaps : null;
   if (data.zones.length || data.layers.length || pieces || data.grid) { legendHead(box, "图层", pieces ? ["处", "亩"] : null); }
   if (pieces) {
-    legendRow(box, { key: "overlaps", swatch: swatch(overlapStyle, 26, 14), label: "压占部分", count: pieces.count, mu: pieces.mu, toggle: function (on) { show("overlaps", on); } });
+    legendRow(box, { key: "overlaps", swatch: swatch(overlapStyle, 26, 14), label: "压占部分", count: pieces.count, mu: pieces.mu, off: !isOn("overlaps"), toggle: function (on) { show("overlaps", on); } });
   }
   data.layers.forEach(function (layer, number) {
     var style = layerStyle(layer, number), key = "layer." + number;
-    legendRow(box, { key: key, swatch: layer.within ? lineSwatch(style) : swatch(style, 26, 14), label: layer.title, toggle: function (on) { show(key, on); } });
+    legendRow(box, { key: key, swatch: layer.within ? lineSwatch(style) : swatch(style, 26, 14), label: layer.title, off: !isOn(key), toggle: function (on) { show(key, on); } });
   });
   if (data.zones.length) {
-    legendRow(box, { key: "zones", swatch: lineSwatch(zoneStyle), label: "开发区范围", toggle: function (on) { show("zones", on); } });
+    legendRow(box, { key: "zones", swatch: lineSwatch(zoneStyle), label: "开发区范围", off: !isOn("zones"), toggle: function (on) { show("zones", on); } });
   }
   if (data.grid) {
     var line = { ink: "#7d8b99", weight: 1, dash: "" };
-    legendRow(box, { key: "grid", swatch: lineSwatch(line), label: "公里网（千米）", toggle: function (on) { show("grid", on); } });
+    legendRow(box, { key: "grid", swatch: lineSwatch(line), label: "公里网（千米）", off: !isOn("grid"), toggle: function (on) { show("grid", on); } });
     tag("p", "lp-small", "下边数字为东坐标 Y，左边为北坐标 X。", box);
   }
   tag("p", "lp-small", "", box).id = "lp-scale";
@@ -153,15 +197,20 @@ Panel.prototype.listen = function () {
 };
 
 Panel.prototype.search = function (words) {
-  var sought = fold(words), list = byId("lp-list"), panel = this;
+  var sought = fold(words), list = byId("lp-list"), panel = this, shown = this.data.list;
+  var unit = shown && shown.unit === "个" ? " 项" : " 宗";
+  var listed = shown ? "列入 " + shown.listed + " " + shown.unit + "，" : "";
   this.hits = [];
   this.keys.forEach(function (key, number) { if (key.indexOf(sought) >= 0) { panel.hits.push(number); } });
   // An exact number comes first: A-2 must not open A-21.
-  this.hits.sort(function (a, b) { return (fold(panel.data.parcels[b].id) === sought) - (fold(panel.data.parcels[a].id) === sought) || a - b; });
-  byId("lp-hits").textContent = !this.keys.length ? "没有地块" : sought ? (this.hits.length ? "找到 " + this.hits.length + " 宗，回车打开第一宗" : "没有找到") : "共 " + this.keys.length + " 宗";
+  this.hits.sort(function (a, b) {
+    var p = panel.data.parcels[a], q = panel.data.parcels[b];
+    return (fold(q.id) === sought) - (fold(p.id) === sought) || panel.isListed(q) - panel.isListed(p) || a - b;
+  });
+  byId("lp-hits").textContent = !this.keys.length ? "没有地块" : sought ? (this.hits.length ? "找到 " + this.hits.length + unit + "，回车打开第一" + unit.trim() : "没有找到") : listed + "共 " + this.keys.length + unit;
   list.textContent = "";
   this.hits.slice(0, 100).forEach(function (number) { list.appendChild(panel.item(number)); });
-  if (this.hits.length > 100) { tag("li", "lp-more", "另有 " + (this.hits.length - 100) + " 宗，请输入编号或名称缩小范围。", list); }
+  if (this.hits.length > 100) { tag("li", "lp-more", "另有 " + (this.hits.length - 100) + unit + "，请输入编号或名称缩小范围。", list); }
   this.active = 0;
   if (sought) {
     this.back();
@@ -169,15 +218,25 @@ Panel.prototype.search = function (words) {
   }
 };
 
+// Whether the list says anything of it, in whichever way it is shown.
+Panel.prototype.isListed = function (parcel) { return this.data.list && parcel.c.some(function (number) { return number >= 0; }) ? 1 : 0; };
+
+// What stands beside the name of a parcel: its class on the list, or its verdict.
+Panel.prototype.word = function (parcel) {
+  if (!this.data.list) { return this.labels[parcel.v] || ""; }
+  var theme = this.data.list.themes[chosen], known = theme.classes[parcel.c[chosen]];
+  return known ? known.label : theme.rest.label;
+};
+
 Panel.prototype.item = function (number) {
   var parcel = this.data.parcels[number], row = document.createElement("li"), button = tag("button", "", null, row), panel = this;
   button.type = "button";
-  var dot = swatch(parcelStyle(parcel.v, ""), 12, 12);
+  var dot = swatch(face(parcel, ""), 12, 12);
   dot.setAttribute("class", "lp-dot");
   button.appendChild(dot);
   tag("b", "", parcel.id, button);
   tag("span", "lp-mu", parcel.mu === null ? "" : mu(parcel.mu) + " 亩", button);
-  tag("small", "", [parcel.name, this.labels[parcel.v], parcel.g ? "" : "无图形"].filter(Boolean).join(" · "), button);
+  tag("small", "", [parcel.name, this.word(parcel), parcel.w, parcel.g ? "" : "无图形"].filter(Boolean).join(" · "), button);
   button.addEventListener("click", function () { panel.open(number, true); });
   return row;
 };
@@ -205,17 +264,21 @@ Panel.prototype.show = function (number) {
   tag("h2", "", parcel.name || parcel.id, box);
   if (parcel.name) { tag("div", "lp-id", "编号 " + parcel.id, box); }
   var verdict = tag("div", "lp-verdict", null, box);
-  verdict.appendChild(swatch(parcelStyle(parcel.v, ""), 34, 18));
-  tag("b", "", this.labels[parcel.v] || (data.view === "planner" ? "未判定" : ""), verdict);
+  verdict.appendChild(swatch(face(parcel, ""), 34, 18));
+  tag("b", "", this.word(parcel) || (data.view === "planner" ? "未判定" : ""), verdict);
+  if (data.list && this.labels[parcel.v]) { tag("span", "lp-class", this.labels[parcel.v], verdict); }
   if (this.labels[parcel.s]) { tag("span", "lp-class", this.labels[parcel.s], verdict); }
   var area = tag("p", "lp-area", null, box);
-  if (parcel.mu === null) {
+  if (parcel.z) {
+    area.remove();
+  } else if (parcel.mu === null) {
     area.textContent = "面积：未知";
   } else {
     tag("b", "", mu(parcel.mu) + " 亩", area);
     area.appendChild(document.createTextNode("　" + mu(parcel.m2) + " ㎡"));
   }
   if (!parcel.g) { tag("p", "lp-flag", "无图形：边界缺失或无法量算，未上图。", box); }
+  if (parcel.b) { this.blocks(box, parcel); }
   if (parcel.r) { this.reasons(box, parcel); }
   if (parcel.q && parcel.q.length) {
     tag("h3", "", "数据问题（" + parcel.q.length + "）", box);
@@ -235,6 +298,20 @@ Panel.prototype.show = function (number) {
   byId("lp-list").hidden = true;
   box.hidden = false;
   box.scrollTop = 0;
+};
+
+// What the list says of the parcel, row by row.
+Panel.prototype.blocks = function (box, parcel) {
+  var list = this.data.list, titled = parcel.b.filter(function (block) { return block[0]; }).length;
+  tag("h3", "", list.group + (titled > 1 ? "（" + titled + "）" : ""), box);
+  parcel.b.forEach(function (block) {
+    if (block[0]) { tag("h4", "", block[0], box); }
+    var facts = tag("dl", "", null, box);
+    block[1].forEach(function (fact) {
+      tag("dt", "", list.labels[fact[0]], facts);
+      tag("dd", "", fact[1], facts);
+    });
+  });
 };
 
 Panel.prototype.reasons = function (box, parcel) {

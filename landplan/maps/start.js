@@ -39,20 +39,52 @@ function addShapes(key, pane, list, style) {
   });
 }
 
+// Parcels are switched on and off by their class on the list, or by their place in the supply of land.
+function groupOf(parcel) {
+  if (!data.list) { return "supply." + (parcel.s || "unknown"); }
+  return "class." + (parcel.c[chosen] < 0 ? "rest" : parcel.c[chosen]);
+}
+
+function drawParcels() {
+  Object.keys(groups).filter(isOfParcels).forEach(function (key) {
+    groups[key].layer.remove();
+    delete groups[key];
+  });
+  var order = data.parcels.map(function (parcel, number) { return number; });
+  // Zones lie below parcels, and what is not on the list below what is.
+  if (data.list) { order.sort(function (a, b) { return rank(data.parcels[a]) - rank(data.parcels[b]) || a - b; }); }
+  order.forEach(function (number) {
+    var parcel = data.parcels[number];
+    if (!parcel.g) { return; }
+    var drawn = addShapes(groupOf(parcel), "parcels", [parcel.g], face(parcel, parcel.s))[0];
+    drawn.on("click", function (event) {
+      L.DomEvent.stop(event);
+      open(number, false);
+    });
+    drawn.on("mouseover mousemove", function (event) { tip(parcel, event.containerPoint); });
+    drawn.on("mouseout", function () { byId("lp-tip").hidden = true; });
+    shapes[number] = drawn;
+  });
+  Object.keys(groups).filter(isOfParcels).forEach(function (key) { if (!isOn(key)) { groups[key].layer.remove(); } });
+}
+
+function rank(parcel) { return parcel.z ? -1 : parcel.c[chosen] < 0 ? 0 : 1; }
+
+function isOfParcels(key) { return /^(supply|class)\./.test(key); }
+
 addShapes("zones", "zones", data.zones.map(function (zone) { return zone.g; }), zoneStyle);
 data.layers.forEach(function (layer, number) { addShapes("layer." + number, "layers", layer.g, layerStyle(layer, number)); });
-data.parcels.forEach(function (parcel, number) {
-  if (!parcel.g) { return; }
-  var drawn = addShapes("supply." + (parcel.s || "unknown"), "parcels", [parcel.g], parcelStyle(parcel.v, parcel.s))[0];
-  drawn.on("click", function (event) {
-    L.DomEvent.stop(event);
-    open(number, false);
-  });
-  drawn.on("mouseover mousemove", function (event) { tip(parcel, event.containerPoint); });
-  drawn.on("mouseout", function () { byId("lp-tip").hidden = true; });
-  shapes[number] = drawn;
-});
 if (data.overlaps) { addShapes("overlaps", "overlaps", data.overlaps.g, overlapStyle); }
+drawParcels();
+// Where a list is shown, what else lies on the land is drawn when it is asked for.
+if (data.list) {
+  Object.keys(groups).forEach(function (key) {
+    if (key === "overlaps" || key.indexOf("layer.") === 0) {
+      hidden[key] = true;
+      groups[key].layer.remove();
+    }
+  });
+}
 
 function isOn(key) { return !hidden[key]; }
 
@@ -81,11 +113,15 @@ function labels(place, scale) {
     });
   }
   data.parcels.forEach(function (parcel, number) {
-    if (!parcel.p || !isOn("supply." + (parcel.s || "unknown"))) { return; }
+    if (!parcel.p || !isOn(groupOf(parcel))) { return; }
     var bounds = shapes[number].getBounds(), a = place(bounds.getNorthWest()), b = place(bounds.getSouthEast());
     var words = parcel.id.slice(0, 24), wide = textWidth(words, 11) * scale;
     if (number === picked || (b[0] - a[0] > wide * 0.9 && b[1] - a[1] > 12 * scale)) {
       items[number === picked ? "unshift" : "push"]({ words: words, at: [parcel.p[1] / 1e6, parcel.p[0] / 1e6], look: { size: 11, ink: "#1b2733", bold: number === picked } });
+      // What the list says of it stands below its number, where there is room for both.
+      if (parcel.w && b[0] - a[0] > textWidth(parcel.w, 10) * scale && b[1] - a[1] > 34 * scale) {
+        items.push({ words: parcel.w, at: [parcel.p[1] / 1e6, parcel.p[0] / 1e6], down: 14, look: { size: 10, ink: "#1b2733" } });
+      }
     }
   });
   return items;
@@ -105,7 +141,7 @@ function tip(parcel, at) {
   var box = byId("lp-tip"), size = map.getSize();
   box.textContent = "";
   tag("b", "", parcel.id, box);
-  tag("span", "", [parcel.name, panel.labels[parcel.v], parcel.mu === null ? "" : mu(parcel.mu) + " 亩"].filter(Boolean).join(" · "), box);
+  tag("span", "", [parcel.name, panel.word(parcel), parcel.w, parcel.mu === null ? "" : mu(parcel.mu) + " 亩"].filter(Boolean).join(" · "), box);
   box.hidden = false;
   box.style.left = Math.max(4, Math.min(at.x + 14, size.x - box.offsetWidth - 6)) + "px";
   box.style.top = Math.max(4, Math.min(at.y + 14, size.y - box.offsetHeight - 6)) + "px";
@@ -149,13 +185,25 @@ function followAddress() {
   if (sought && number >= 0) { open(number, true); }
 }
 
+// Another way to colour the list: what was switched off was a class of the former.
+function choose(number) {
+  chosen = number;
+  Object.keys(hidden).filter(isOfParcels).forEach(function (key) { delete hidden[key]; });
+  drawParcels();
+  buildLegend(data, show, choose, isOn);
+  panel.search(byId("lp-query").value);
+  if (picked !== null) { open(picked, false); }
+  labelSheet.redraw();
+  byId("lp-theme").focus();
+}
+
 function fitAll() {
   var b = data.bounds;
   if (b) { map.fitBounds([[b[1], b[0]], [b[3], b[2]]], { padding: [34, 34], maxZoom: 18, animate: false }); }
 }
 
 var panel = new Panel(data, open, close);
-buildLegend(data, show);
+buildLegend(data, show, choose, isOn);
 fitAll();
 gridSheet.addTo(map);
 labelSheet.addTo(map);
@@ -167,7 +215,7 @@ var scene = {
   isOn: isOn, labels: labels,
   areas: function () {
     var keys = ["zones"].concat(data.layers.map(function (layer, number) { return "layer." + number; }));
-    keys = keys.concat(Object.keys(groups).filter(function (key) { return key.indexOf("supply.") === 0; }), ["overlaps", "picked"]);
+    keys = keys.concat(Object.keys(groups).filter(isOfParcels), ["overlaps", "picked"]);
     return keys.filter(function (key) { return groups[key] && isOn(key); }).map(function (key) { return groups[key].shapes; });
   }
 };

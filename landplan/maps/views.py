@@ -1,12 +1,13 @@
 """
 Views: what an audience may see, cut from the frames before any markup exists.
 
-The planner sees every parcel with its verdict, reasons and issues; the investor sees parcels on offer, and of
-them only the columns the dictionary calls public.
+The planner sees every parcel with its verdict, reasons and issues, or coloured by what one list says of it; the
+investor sees parcels on offer, and of them only the columns the dictionary calls public.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -16,24 +17,25 @@ import shapely
 
 from landplan.attach import zones_on
 from landplan.errors import Fault, UsageError
+from landplan.maps.facts import GROUPS, HEAD, gather_facts
 from landplan.maps.layers import draw_grid, draw_layer, draw_zones, encode_shapes, to_mu
+from landplan.maps.lists import LISTS, make_listing
 from landplan.maps.page import MapPage, build_page
-from landplan.schema import Column, column, dictionary, display
+from landplan.maps.themes import Listing, lay_out
+from landplan.schema import column, dictionary
 from landplan.verdict import why_all
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
+    from landplan.project import Project
     from landplan.tables import Assessment, Provenance
 
-__all__ = ["cut_to_audience", "draw_map"]
+__all__ = ["cut_to_audience", "draw_map", "name_view"]
 
 _VIEWS = {"planner": "地块核验一张图", "investor": "可出让地块一张图"}
-_GROUPS = (
-    *("基本信息", "控制指标", "企业承诺", "实测指标", "区域评估"),
-    *("前期工作", "压占情况", "地形", "判定", "内部信息"),
-)
-_HEAD = ("parcel_id", "parcel_name", "verdict", "supply_class", "area_m2", "supply_reason_en")
+_FILES = {"planner": "一张图", "investor": "招商地图"}
+_NO_FILE_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 # Reasons of rules that were met are half of a page; beyond this many parcels they are only counted.
 _FULL_REASONS = 2000
 
@@ -74,7 +76,43 @@ def _may_show(name: str, view: str) -> bool:
     return view == "planner" or declared.audience == "public"
 
 
-def draw_map(assessment: Assessment, view: str = "planner", *, title: str | None = None) -> MapPage:
+def name_view(view: str, audience: str = "planner") -> str:
+    """
+    Name the file a view is saved under.
+
+    Parameters
+    ----------
+    view : str
+        As ``draw_map`` takes it.
+    audience : {"planner", "investor"}
+        Whom it is drawn for: the two versions of a register must not take each other's place.
+
+    Returns
+    -------
+    str
+        Without ending; fit for every file system.
+
+    Examples
+    --------
+    >>> name_view("planner"), name_view("reserve"), name_view("register:zone_labels", "investor")
+    ('一张图', '标准地储备库图', '登记簿图 zone_labels 招商')
+    """
+    if view in _FILES:
+        return _FILES[view]
+    if view in LISTS:
+        return f"{LISTS[view]}图"
+    name = _NO_FILE_NAME.sub("_", view.removeprefix("register:"))
+    return f"登记簿图 {name}{' 招商' if audience == 'investor' else ''}"
+
+
+def draw_map(
+    assessment: Assessment,
+    view: str = "planner",
+    *,
+    title: str | None = None,
+    audience: str = "planner",
+    project: Project | None = None,
+) -> MapPage:
     """
     Draw an assessment as one page that needs no network.
 
@@ -82,11 +120,18 @@ def draw_map(assessment: Assessment, view: str = "planner", *, title: str | None
     ----------
     assessment : Assessment
         What was judged. Not changed.
-    view : {"planner", "investor"}
+    view : str
         ``planner``: every parcel by verdict and supply, zones, constraint layers, reasons and issues.
         ``investor``: parcels on offer with their public columns, and the zones.
+        A list, for planners: ``stock``, ``incremental``, ``reserve``, ``batches``, ``capacity``, ``buildings``,
+        ``readiness``: parcels by what the list says of them, the others pale; ``register:<name>`` any register.
     title : str or None
         Title of the page; by default the name of the project.
+    audience : {"planner", "investor"}
+        A register may be drawn for an investor: of it and of the parcels only public columns, and only parcels on offer.
+    project : Project or None
+        What it asks of batches and of the reserve, and the folder of its own declarations of registers; without one the
+        defaults, and the registers that are known.
 
     Returns
     -------
@@ -96,12 +141,13 @@ def draw_map(assessment: Assessment, view: str = "planner", *, title: str | None
     Raises
     ------
     UsageError
-        If there is no such view.
+        If there is no such view, the audience may not see it, or there is nothing the list could be made of.
     InternalError
         If the page would touch the network.
     """
-    if view not in _VIEWS:
-        known = ", ".join(_VIEWS)
+    is_list = view in LISTS or view.startswith("register:")
+    if view not in _VIEWS and not is_list:
+        known = ", ".join([*_VIEWS, *LISTS, "register:NAME"])
         raise UsageError(
             Fault(
                 en=f"there is no view {str(view)[:40]!r}.",
@@ -110,36 +156,80 @@ def draw_map(assessment: Assessment, view: str = "planner", *, title: str | None
                 mend_zh=f"可用视图：{known}",
             )
         )
+    for_whom = view if view == "investor" else audience
+    if for_whom not in _VIEWS or (for_whom == "investor" and view in LISTS):
+        raise UsageError(
+            Fault(
+                en=f"the map {view!r} is not drawn for {str(audience)[:40]!r}.",
+                zh=f"“{LISTS.get(view, view)}”图不向“{str(audience)[:40]}”提供。",
+                mend_en="planner; for investors the view investor, or a register",
+                mend_zh="用 planner；面向招商用 investor 视图或登记簿视图",
+            )
+        )
     provenance = assessment.provenance
-    parcels = cut_to_audience(assessment.parcels, view)
+    parcels = cut_to_audience(assessment.parcels, for_whom)
+    listing = make_listing(assessment, view, parcels, for_whom, project) if is_list else None
     shapes = encode_shapes(parcels)
-    bounds = _bounds(shapes) or _bounds(encode_shapes(zones_on(assessment.zones, provenance.as_of)))
+    held = zones_on(assessment.zones, provenance.as_of)
+    bounds = _bounds(shapes) or _bounds(encode_shapes(held))
     anchor = parcels if any(shapes) else assessment.zones
     grid = draw_grid(anchor, bounds) if bounds else None
-    titles = {**provenance.layers, **provenance.items} if view == "planner" else provenance.items
+    titles = {**provenance.layers, **provenance.items} if for_whom == "planner" else provenance.items
     data: dict[str, Any] = {
-        "view": view,
+        "view": for_whom,
         "title": title or provenance.project,
-        "subtitle": _VIEWS[view],
+        "subtitle": listing.subtitle if listing else _VIEWS[for_whom],
         "is_sample": provenance.is_sample,
         "as_of": provenance.as_of.isoformat(),
-        "notice": _notice(view, shapes),
+        "notice": _notice(for_whom, shapes),
         "verdicts": _counts(parcels, "verdict"),
-        "supply": _counts(parcels, "supply_class") if view == "planner" else [],
+        "supply": _counts(parcels, "supply_class") if for_whom == "planner" else [],
         "total": {"count": len(parcels), "mu": to_mu(_area(parcels))},
         "undrawn": sum(shape is None for shape in shapes),
         "zones": draw_zones(assessment.zones, provenance.as_of),
         "layers": [],
         "overlaps": None,
+        "list": None,
         "grid": grid,
         "bounds": bounds,
-        "source": _source(provenance, view, grid),
+        "source": _source(provenance, for_whom, grid),
         **_parcels(parcels, shapes, titles),
     }
-    if view == "planner":
+    if for_whom == "planner":
         data["layers"], data["overlaps"] = _constraints(assessment)
         data["cited"] = _add_reasons(data["parcels"], assessment)
+    if listing:
+        _add_list(data, listing, parcels, held)
     return build_page(data)
+
+
+def _add_list(data: dict[str, Any], listing: Listing, parcels: GeoDataFrame, zones: GeoDataFrame) -> None:
+    """Lay the list over the page: what it says of each parcel, or of each zone beside the parcels."""
+    items = parcels.index.astype("str")
+    areas = parcels["area_m2"] if "area_m2" in parcels else pd.Series(np.nan, index=parcels.index)
+    if listing.is_of_zones:
+        items = pd.Index(zones["zone_code"].astype("str"))
+        areas = pd.Series(0.0, index=items)
+        names = zones["zone_name"] if "zone_name" in zones else zones["zone_code"]
+        places = [
+            {"id": code, "name": _word(name), "v": "", "s": "", "mu": None, "m2": None, "g": shape, "p": None, "z": 1, "f": []}
+            for code, name, shape in zip(items, names, encode_shapes(zones), strict=True)
+        ]  # fmt: skip
+    data["list"], rows = lay_out(listing, items, pd.Series(areas.to_numpy(), index=items))
+    if listing.is_of_zones:
+        nowhere = [-1] * len(listing.themes)
+        data["parcels"] = [
+            *({**place, **row} for place, row in zip(places, rows, strict=True)),
+            *({**row, "c": nowhere} for row in data["parcels"]),
+        ]
+        for theme in data["list"]["themes"]:
+            for counted in (*theme["classes"], theme["sum"], theme["rest"], theme["total"]):
+                del counted["mu"]
+    else:
+        for row, said in zip(data["parcels"], rows, strict=True):
+            row.update(said)
+    if not data["list"]["listed"] and not data["notice"]:
+        data["notice"] = [f"{listing.group}：无", listing.empty]
 
 
 def _notice(view: str, shapes: list[Any]) -> list[str]:
@@ -180,8 +270,8 @@ def _bounds(shapes: list[Any]) -> tuple[float, float, float, float] | None:
 
 
 def _parcels(parcels: GeoDataFrame, shapes: list[Any], titles: dict[str, str]) -> dict[str, Any]:
-    fields, texts = _facts(parcels, titles)
-    codes = {name: parcels[name].tolist() if name in parcels else [None] * len(parcels) for name in _HEAD[:4]}
+    fields, texts = gather_facts(parcels, titles)
+    codes = {name: parcels[name].tolist() if name in parcels else [None] * len(parcels) for name in HEAD[:4]}
     areas = parcels["area_m2"].tolist() if "area_m2" in parcels else [np.nan] * len(parcels)
     points = _label_points(shapes)
     rows = []
@@ -199,7 +289,7 @@ def _parcels(parcels: GeoDataFrame, shapes: list[Any], titles: dict[str, str]) -
                 "f": [[number, text[at]] for number, text in enumerate(texts) if text[at]],
             }
         )
-    return {"groups": list(_GROUPS), "fields": fields, "parcels": rows}
+    return {"groups": list(GROUPS), "fields": fields, "parcels": rows}
 
 
 def _label_points(shapes: list[Any]) -> list[list[int] | None]:
@@ -222,61 +312,6 @@ def _label_points(shapes: list[Any]) -> list[list[int] | None]:
 
 def _word(value: object) -> str:
     return "" if value is None or pd.isna(value) else str(value)  # type: ignore[call-overload]
-
-
-def _facts(parcels: GeoDataFrame, titles: dict[str, str]) -> tuple[list[list[Any]], list[list[str]]]:
-    """Labels and printed values of every column that is not in the heading, in the order they are read."""
-    order = {name: at for at, name in enumerate(dictionary())}
-    found = []
-    for at, name in enumerate(parcels.columns):
-        if name == "geometry" or name in _HEAD:
-            continue
-        declared = column(str(name))
-        base = next((n for n in order if _is_made_from(declared, n)), "")
-        values = display(parcels[[name]], titles=titles).iloc[:, 0].tolist()
-        texts = [_print(value, declared) for value in values]
-        if any(texts):
-            key = (_GROUPS.index(_group(declared)), order.get(base, 999), at)
-            found.append((key, declared.label("zh", titles), texts))
-    found.sort(key=lambda fact: fact[0])
-    return [[key[0], label] for key, label, _ in found], [texts for _, _, texts in found]
-
-
-def _is_made_from(declared: Column, pattern: str) -> bool:
-    plain = declared.name.removeprefix("promised.").removeprefix("actual.")
-    return plain == (pattern.replace("*", declared.stem) if declared.stem else pattern)
-
-
-def _group(declared: Column) -> str:
-    name = declared.name
-    for beginning, group in (
-        ("promised.", "企业承诺"),
-        ("actual.", "实测指标"),
-        ("evaluation_", "区域评估"),
-        ("event_", "前期工作"),
-    ):
-        if name.startswith(beginning):
-            return group
-    if declared.made_by == "overlay":
-        return "压占情况"
-    if declared.made_by == "terrain":
-        return "地形"
-    if declared.made_by in ("verdict", "supply"):
-        return "判定"
-    if declared.audience == "planner":
-        return "内部信息"
-    return "控制指标" if declared.bound or name == "environment_standard" else "基本信息"
-
-
-def _print(value: Any, declared: Column) -> str:
-    if value is None or pd.isna(value):
-        return ""
-    if not declared.is_quantity and declared.kind != "number":
-        return str(value)
-    number = float(value) + 0.0
-    # Areas are certified to 0.01; other figures keep what people write, without a tail of zeros.
-    text = f"{number:,.2f}" if declared.kind == "area" else f"{number:,.4f}".rstrip("0").rstrip(".")
-    return f"{text} {declared.shown_in}" if declared.shown_in not in ("", "1") else text
 
 
 def _constraints(assessment: Assessment) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -104,23 +104,14 @@ def share_areas(
         pieces = cut_pieces(shapes, features)
         cut = unite_pieces(pieces, codes)[0] if count == "cover" else _sum_pieces(pieces, codes)
         return settle(cut, shapes)[0]
-    from landplan.overlay.grid import sum_areas
+    from landplan.overlay.grid import sum_rings
+    from landplan.overlay.rings import rings_of
 
-    parcel, code, area = sum_areas(shapes, features, codes)
-    if count == "cover":
-        # Where features of one code lie over each other the sum counts twice; the few parcels there are cut after all.
-        land = shapely.box(*shapely.total_bounds(shapes))
-        near = shapely.intersects(shapely.box(*shapely.bounds(features).T), land)
-        doubled = _doubled_boxes(features[near], codes[near])
-        again = np.unique(shapely.STRtree(shapes).query(doubled)[1])
-        if len(again):
-            rest = ~np.isin(parcel, again)
-            cut = unite_pieces(cut_pieces(shapes[again], features), codes)[0]
-            parcel = np.concatenate([parcel[rest], again[cut.parcel]])
-            code, area = np.concatenate([code[rest], cut.code]), np.concatenate([area[rest], cut.area])
-            order = np.lexsort((code, parcel))
-            parcel, code, area = parcel[order], code[order], area[order]
-    return settle(Shared(parcel, code, area, np.zeros(len(parcel), dtype=bool)), shapes)[0]
+    # A code of one feature cannot lie over itself.
+    once = np.bincount(codes) > 1 if count == "cover" and len(codes) else None
+    found = sum_rings(rings_of(shapes), [(rings_of(features), codes)], once=once)
+    shared = Shared(found.parcel, found.code, found.area, np.zeros(len(found.parcel), dtype=bool))
+    return settle(shared, shapes)[0]
 
 
 def unite_pieces(pieces: Pieces, codes: _Array) -> tuple[Shared, _Array]:
@@ -194,23 +185,3 @@ def settle(shared: Shared, shapes: _Array) -> tuple[Shared, _Array]:
     area = np.where(is_whole, full, shared.area)
     real = area > noise
     return Shared(shared.parcel[real], shared.code[real], area[real], is_whole[real]), real
-
-
-def _doubled_boxes(features: _Array, codes: _Array) -> _Array:
-    """Boxes around the land that two features of one code cover."""
-    order = np.argsort(codes, kind="stable")
-    boxes: list[_Array] = []
-    for group in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
-        shapes = features[group]
-        # A code whose features fit together like tiles, as most do, is done at the price of a look.
-        if len(group) < 2 or shapely.coverage_is_valid(shapes):
-            continue
-        bad = np.flatnonzero(~shapely.is_empty(shapely.coverage_invalid_edges(shapes)))
-        first, second = shapely.STRtree(shapes).query(shapes[bad], predicate="intersects")
-        first = bad[first]
-        pairs = first != second
-        common = shapely.intersection(shapes[first[pairs]], shapes[second[pairs]])
-        parts = shapely.get_parts(common[shapely.area(common) > 0])
-        parts = shapely.get_parts(parts)
-        boxes.append(shapely.bounds(parts[shapely.area(parts) > 0]))
-    return np.asarray(shapely.box(*np.concatenate(boxes).T)) if boxes else np.empty(0, dtype=object)

@@ -69,7 +69,7 @@ def cut_pieces(shapes: _Array, features: _Array) -> Pieces:
     return Pieces(first[order], owners[second[order]], common[order], area[order])
 
 
-def halve_features(features: _Array, shapes: _Array) -> tuple[_Array, _Array]:
+def halve_features(features: _Array, shapes: _Array, most: int = _MOST_VERTICES) -> tuple[_Array, _Array]:
     """
     Halve the box of every large feature until what is left of it is small; the features themselves decide where.
 
@@ -80,6 +80,8 @@ def halve_features(features: _Array, shapes: _Array) -> tuple[_Array, _Array]:
     shapes : array of polygons
         What will be asked of the features: parts that none of these comes near are left out. They decide nothing else, so
         that what a parcel meets never depends on its neighbours.
+    most : int
+        Vertices of what is small.
 
     Returns
     -------
@@ -88,7 +90,7 @@ def halve_features(features: _Array, shapes: _Array) -> tuple[_Array, _Array]:
     array of int64
         Which feature each belongs to.
     """
-    large = shapely.get_num_coordinates(features) > _MOST_VERTICES
+    large = shapely.get_num_coordinates(features) > most
     if not large.any():
         return features, np.arange(len(features))
     parts, owners = shapely.get_parts(features[large], return_index=True)
@@ -101,7 +103,7 @@ def halve_features(features: _Array, shapes: _Array) -> tuple[_Array, _Array]:
     waiting = [(parts[k], int(owners[k])) for k in asked]
     while waiting:
         part, owner = waiting.pop()
-        if shapely.get_num_coordinates(part) <= _MOST_VERTICES:
+        if shapely.get_num_coordinates(part) <= most:
             done.append(part)
             whose.append(owner)
             continue

@@ -1,20 +1,21 @@
-"""Areas shared with a layer by the compiled way: parcels in patches that lie close together, each over a grid of its own."""
+"""Areas shared with layers by the compiled way: parcels and outlines over one grid, row of blocks by row of blocks."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import geopandas
 import numpy as np
-import shapely
 
-from landplan.overlay.kernel import fill_cells, mark_cells, share_cells, sign_rings, wind_cells
+from landplan.overlay.blocks import find_near, join_shares, list_boxes, list_runs, mark_steps, sort_runs
+from landplan.overlay.kernel import share_row
+from landplan.overlay.rings import Rings, join_rings, rings_of
+from landplan.overlay.trapezoids import BLOCK
 
-__all__ = ["sum_areas"]
+__all__ = ["Near", "Sums", "near_of", "sum_areas", "sum_rings"]
 
 _Array = np.ndarray[Any, Any]
 
@@ -22,110 +23,106 @@ CELL_M = 64.0
 """Side of a cell; a power of two, so that a cell's corner is exact in every coordinate."""
 
 _ACROSS = 16  # a parcel wider than so many cells is measured on a coarser grid
-_LARGE, _LITTLE = 20_000, 1_000  # parcels one thread takes at a time, at most and at least
-_CELLS = 1 << 22  # cells of one patch: some 100 MB with what lies in them
+_STEP = 4  # cells across the squares by which outlines are chosen
+_SQUARES = 1 << 23  # of them at most: 64 MB
+_BLOCKS = 1 << 21  # blocks at most that parcels are listed for at a time
 
 
 @dataclass(frozen=True)
-class _Flat:
-    """Polygons as plain arrays: which rings, of which sign, belong to which row."""
-
-    coordinates: _Array
-    rings: _Array
-    signs: _Array
-    parts: _Array
-    rows: _Array
-    boxes: _Array
-
-
-def _flatten(shapes: _Array) -> _Flat:
-    parts, rows = shapely.get_parts(shapes, return_index=True)
-    points = np.ascontiguousarray(shapely.get_coordinates(parts), dtype=np.float64)
-    holes = shapely.get_num_interior_rings(parts)
-    begins = np.concatenate([[0], np.cumsum(holes + 1)])
-    lengths = np.empty(begins[-1], dtype=np.int64)
-    # Rings are made into objects only where there are holes; a part without is its own ring.
-    plain = holes == 0
-    lengths[begins[:-1][plain]] = shapely.get_num_coordinates(parts[plain])
-    is_holed = np.repeat(~plain, holes + 1)
-    lengths[is_holed] = shapely.get_num_coordinates(shapely.get_rings(parts[~plain]))
-    rings = np.concatenate([[0], np.cumsum(lengths)])
-    is_shell = np.zeros(len(lengths), dtype=np.bool_)
-    is_shell[begins[:-1]] = True
-    signs = sign_rings(points, rings, is_shell)
-    return _Flat(points, rings, signs, begins, rows.astype(np.int64), shapely.bounds(parts))
-
-
-def _find_near(boxes: _Array, reach: _Array) -> _Array:
-    meets = (boxes[:, 0] <= reach[2]) & (boxes[:, 2] >= reach[0])
-    return np.flatnonzero(meets & (boxes[:, 1] <= reach[3]) & (boxes[:, 3] >= reach[1]))
-
-
-def _rings_of(parts: _Array, flat: _Flat) -> _Array:
-    counts = flat.parts[parts + 1] - flat.parts[parts]
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    rings: _Array = np.repeat(flat.parts[parts], counts) + within
-    return rings
-
-
-def _patches(boxes: _Array, size: float, most: int) -> Iterator[tuple[float, _Array]]:
+class Near:
     """
-    Cell size and parcels of each patch.
+    Where parcels lie, on a coarse grid.
 
-    A parcel's cell size is its own affair, never its neighbours': the same parcel gives the same digits in every patch.
+    Parameters
+    ----------
+    sums : array of int64
+        Marked squares south-west of each corner.
+    step : float
+        Side of a square.
+    west, south : int
+        Number of the first column and row.
+    """
+
+    sums: _Array
+    step: float
+    west: int
+    south: int
+
+    def finds(self, boxes: _Array) -> _Array:
+        """
+        Tell which boxes come near a parcel.
+
+        Parameters
+        ----------
+        boxes : array of float64, m x 4
+            West, south, east, north.
+
+        Returns
+        -------
+        array of bool, m
+            False only where nothing of the box can matter to any parcel.
+        """
+        return find_near(boxes, self.sums, self.step, self.west, self.south)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """
+    Area of each parcel under each code.
+
+    Parameters
+    ----------
+    parcel, code : arrays of int64
+        Ordered by parcel, then code. A code that lies near a parcel and not in it may have a row of 0 or of rounding.
+    area : array of float64
+        In m2.
+    """
+
+    parcel: _Array
+    code: _Array
+    area: _Array
+
+
+def _cells_of(boxes: _Array, size: float) -> _Array:
+    """
+    Side of the cells each parcel is measured by.
+
+    That is the parcel's own affair, never its neighbours': the same parcel gives the same digits in every company.
     """
     width = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    coarser = np.ceil(np.log2(np.maximum(width / (_ACROSS * size), 1.0))).astype(np.int64)
-    centres = geopandas.GeoSeries(shapely.points((boxes[:, :2] + boxes[:, 2:]) / 2))
-    order = np.argsort(centres.hilbert_distance().to_numpy(), kind="stable")
-    for level in np.unique(coarser):
-        cell = float(size * 2.0**level)
-        waiting = [order[coarser[order] == level]]
-        while waiting:
-            patch = waiting.pop()
-            west, south = np.floor(boxes[patch, :2].min(axis=0) / cell)
-            east, north = np.floor(boxes[patch, 2:].max(axis=0) / cell)
-            too_wide = (east - west + 2) * (north - south + 1) > _CELLS
-            if len(patch) > most or (too_wide and len(patch) > 1):
-                half = len(patch) // 2
-                waiting += [patch[half:], patch[:half]]
-            else:
-                yield cell, patch
+    cells: _Array = size * 2.0 ** np.ceil(np.log2(np.maximum(width / (_ACROSS * size), 1.0)))
+    return cells
 
 
-def _measure_patch(
-    parcels: _Flat,
-    first: _Array,
-    boxes: _Array,
-    cell: float,
-    patch: _Array,
-    layer: _Flat,
-    codes: _Array,
-    count: int,
-) -> tuple[_Array, _Array, _Array]:
-    low, high = boxes[patch, :2].min(axis=0), boxes[patch, 2:].max(axis=0)
-    # One column more to the west gathers what the edges beyond it do to the rows.
-    west, south = int(np.floor(low[0] / cell)) - 1, int(np.floor(low[1] / cell))
-    columns, rows = int(np.floor(high[0] / cell)) - west + 1, int(np.floor(high[1] / cell)) - south + 1
-    # All that comes near the cells, not only near the parcels: a cell must hold the same whoever else is in the patch.
-    reach = np.array([west + 1, south, west + columns, south + rows]) * cell
-    near = _find_near(layer.boxes, reach)
-    grid = (cell, west, south, columns, rows)
-    touched = mark_cells(boxes[patch], *grid)
-    chosen = _rings_of(near, layer)
-    edges = (layer.coordinates, layer.rings, layer.signs, codes, chosen, *grid, touched)
-    place = np.zeros(columns * rows, dtype=np.int64)
-    nothing = np.empty((0, 4)), np.empty(0, dtype=np.int64)
-    fill_cells(True, *edges, place, *nothing)
-    starts = np.concatenate([[0], np.cumsum(place)])
-    pieces, marks = np.empty((starts[-1], 4)), np.empty(starts[-1], dtype=np.int64)
-    fill_cells(False, *edges, starts[:-1].copy(), pieces, marks)
-    winding = wind_cells(starts, marks, columns, rows, count, touched)
-    longest = int(np.max(parcels.rings[first[patch + 1]] - parcels.rings[first[patch]]))
-    return share_cells(
-        parcels.coordinates, parcels.rings, parcels.signs, first, longest, patch, boxes, *grid, count,
-        starts, pieces, marks, *winding,
-    )  # fmt: skip
+def near_of(boxes: _Array, size: float = CELL_M) -> Near:
+    """
+    Mark where parcels lie, for outlines to be chosen by.
+
+    Parameters
+    ----------
+    boxes : array of float64, n x 4
+        West, south, east, north of each parcel; NaN without a shape. At least one has a shape.
+    size : float
+        Side of a cell in metres.
+
+    Returns
+    -------
+    Near
+        Good for the same parcels only.
+    """
+    drawn = boxes[~np.isnan(boxes[:, 0])]
+    cells = _cells_of(drawn, size)
+    low, high = drawn[:, :2].min(axis=0) - cells.max(), drawn[:, 2:].max(axis=0) + cells.max()
+    step = size * _STEP
+    while True:
+        west, south = np.floor(low / step)
+        east, north = np.floor(high / step)
+        columns, rows = east - west + 1, north - south + 1
+        if columns * rows <= _SQUARES:
+            break
+        step *= 2
+    grid = (step, int(west), int(south))
+    return Near(mark_steps(drawn, cells, *grid, int(columns), int(rows)), *grid)
 
 
 def sum_areas(
@@ -155,8 +152,46 @@ def sum_areas(
     Returns
     -------
     arrays of int64, int64, float64
-        Parcel (0 to n - 1), code and area, ordered by parcel and code. Land that two features of one code cover counts
-        twice. Where a code lies near a parcel and not in it, there may be a row of 0 or of rounding (1e-9 m2).
+        Parcel (0 to n - 1), code and area, as ``Sums`` has them.
+
+    Raises
+    ------
+    ValueError
+        If ``size`` is no power of two.
+    """
+    found = sum_rings(rings_of(shapes), [(rings_of(features), codes)], size=size, workers=workers)
+    return found.parcel, found.code, found.area
+
+
+def sum_rings(
+    parcels: Rings,
+    layers: Sequence[tuple[Rings, _Array]],
+    *,
+    once: _Array | None = None,
+    size: float = CELL_M,
+    workers: int | None = None,
+) -> Sums:
+    """
+    Sum the areas that features of each code share with each parcel, over any number of layers at once.
+
+    Parameters
+    ----------
+    parcels : Rings
+        Valid parcels in a plane in metres.
+    layers : sequence of (Rings, array of int64)
+        Valid features in the same plane, and the code of each, from 0. Layers that are to be told apart have codes of their
+        own.
+    once : array of bool or None
+        Codes of which land that several of their features cover counts once; by default it counts as often as it is covered.
+    size : float
+        Side of a cell in metres, a power of two.
+    workers : int or None
+        Threads; as many as there are processors by default. No thread changes a digit.
+
+    Returns
+    -------
+    Sums
+        Rows are those of ``parcels``; one without a shape shares nothing.
 
     Raises
     ------
@@ -165,30 +200,83 @@ def sum_areas(
     """
     if np.frexp(size)[0] != 0.5:
         raise ValueError(f"the side of a cell must be a power of two, not {size}")
-    if len(shapes) == 0:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
-    parcels = _flatten(shapes)
-    # Rings of one parcel follow one another, part after part.
-    first = parcels.parts[np.searchsorted(parcels.rows, np.arange(len(shapes) + 1))]
-    boxes = shapely.bounds(shapes)
-    threads = workers or os.cpu_count() or 1
-    # Four patches for each thread, that none waits long for another.
-    jobs = list(_patches(boxes, size, min(_LARGE, max(_LITTLE, len(shapes) // (4 * threads)))))
-    margin = max(cell for cell, _ in jobs)
-    reach = np.concatenate([boxes[:, :2].min(axis=0) - margin, boxes[:, 2:].max(axis=0) + margin])
-    near = _find_near(shapely.bounds(features), reach)
-    layer = _flatten(features[near])
-    of_rings = np.repeat(codes[near][layer.rows], np.diff(layer.parts)).astype(np.int64)
+    boxes = parcels.bounds()
+    drawn = np.flatnonzero(~np.isnan(boxes[:, 0]))
+    if not len(drawn) or not layers:
+        nothing = np.zeros(0, np.int64)
+        return Sums(nothing, nothing, np.zeros(0))
+    layer = join_rings([rings for rings, _ in layers])
+    codes = np.concatenate([codes for _, codes in layers]).astype(np.int64)
     count = int(codes.max(initial=-1)) + 1
+    is_once = np.zeros(count, dtype=np.bool_) if once is None else once
+    of_rings = codes[layer.rows]
+    near = np.flatnonzero(near_of(boxes, size).finds(layer.boxes))
+    firsts = parcels.firsts()
+    vertices = np.diff(parcels.begins[firsts])
+    cells = _cells_of(boxes[drawn], size)
+    jobs = [
+        region
+        for cell in np.unique(cells)
+        for region in _regions(boxes, drawn[cells == cell], float(cell))
+    ]  # fmt: skip
+    found: list[tuple[_Array, _Array, _Array]] = []
+    listed: list[_Array] = []
+    threads = workers or os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
+        for cell, chosen in jobs:
+            span = cell * BLOCK
+            # One column more to the west gathers what the edges beyond it do to the rows.
+            west, south = (np.floor(boxes[chosen, :2].min(axis=0) / span)).astype(np.int64).tolist()
+            east, north = (np.floor(boxes[chosen, 2:].max(axis=0) / span)).astype(np.int64).tolist()
+            west -= 1
+            blocks = (span, west, south, east - west + 1, north - south + 1)
+            list_begins, lists = list_boxes(boxes, chosen, *blocks)
+            is_asked = np.diff(list_begins[:: blocks[3]]) > 0
+            stretches = pool.map(
+                lambda rings, is_asked=is_asked, blocks=blocks: list_runs(
+                    layer.coordinates, layer.begins, rings, is_asked, *blocks
+                ),
+                np.array_split(near, threads),
+            )
+            run_begins, runs = sort_runs(np.concatenate(list(stretches)), blocks[3] * blocks[4])
+            longest = int(vertices[chosen].max())
 
-    def work(job: tuple[float, _Array]) -> tuple[_Array, _Array, _Array]:
-        return _measure_patch(parcels, first, boxes, *job, layer, of_rings, count)
+            def work(
+                row: int,
+                cell: float = cell,
+                longest: int = longest,
+                blocks: tuple[float, int, int, int, int] = blocks,
+                run_begins: _Array = run_begins,
+                runs: _Array = runs,
+                list_begins: _Array = list_begins,
+                lists: _Array = lists,
+            ) -> tuple[_Array, _Array, _Array]:
+                return share_row(
+                    parcels.coordinates, parcels.begins, parcels.signs, firsts, boxes, longest,
+                    layer.coordinates, layer.signs, of_rings, count, is_once,
+                    cell, blocks[1], blocks[2], blocks[3], row, run_begins, runs, list_begins, lists,
+                )  # fmt: skip
 
-    if min(threads, len(jobs)) > 1:
-        with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
-            found = list(pool.map(work, jobs))
-    else:
-        found = [work(job) for job in jobs]
-    rows, found_codes, areas = (np.concatenate([part[k] for part in found]) for k in range(3))
-    order = np.lexsort((found_codes, rows))
-    return rows[order], found_codes[order], areas[order]
+            found += pool.map(work, np.flatnonzero(is_asked).tolist())
+            listed.append(lists)
+    ends = np.cumsum(np.concatenate([[0], *(np.diff(part[0]) for part in found)]))
+    rows = join_shares(
+        np.concatenate(listed), ends,
+        np.concatenate([part[1] for part in found]), np.concatenate([part[2] for part in found]), parcels.count,
+    )  # fmt: skip
+    return Sums(*rows)
+
+
+def _regions(boxes: _Array, chosen: _Array, cell: float) -> Iterator[tuple[float, _Array]]:
+    """Cell and parcels, halved until the blocks around them can be listed."""
+    span = cell * BLOCK
+    low = np.floor(boxes[chosen, :2].min(axis=0) / span)
+    high = np.floor(boxes[chosen, 2:].max(axis=0) / span)
+    wide = high - low + 2
+    if wide.prod() <= _BLOCKS or len(chosen) == 1:
+        yield cell, chosen
+        return
+    order = np.argsort(boxes[chosen, int(wide.argmax())], kind="stable")
+    half = len(chosen) // 2
+    yield from _regions(boxes, np.sort(chosen[order[:half]]), cell)
+    yield from _regions(boxes, np.sort(chosen[order[half:]]), cell)

@@ -4,144 +4,69 @@ Areas that polygons share, summed over a grid without building what they share; 
 A polygon is a signed sum of trapezoids under its edges, so the area of two is a sum over pairs of edges of the area two
 trapezoids share. A grid makes that local: within a cell, a layer is the winding number of the cell's upper left corner, plus
 a flat trapezoid right of each place where an edge crosses the cell's upper line, plus the trapezoids of the edges inside.
+
+Cells are worked block by block, from west to east along a row of blocks: the winding numbers of a row are carried over, the
+cells of one block stay in the processor's own memory, and nothing but the outlines themselves is kept of a layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 
-__all__ = ["fill_cells", "mark_cells", "share_cells", "sign_rings", "wind_cells"]
+from landplan.overlay.compiled import compile_loop
+from landplan.overlay.trapezoids import BLOCK, NARROW, add_shared, clip_edges, cover_edges, mark_doubled
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+__all__ = ["share_row"]
+
 _Array = np.ndarray[Any, Any]
 
-
-def _compiled(function: _F) -> _F:
-    try:
-        return cast(_F, numba.njit(cache=True, nogil=True, fastmath=False)(function))
-    except RuntimeError:
-        # Neither the installation nor the user has a folder that can be written: compiled anew by every process.
-        return cast(_F, numba.njit(nogil=True, fastmath=False)(function))
+_COUNT, _FILL, _CROSS = 0, 1, 2
+_SHORT = 32  # codes put in order by hand
+_ABREAST = 8  # numbers a processor of today works on at a time
 
 
-# A width at which h times the width is lost in the rounding of an area of h by h.
-_NARROW = 1e-16
+@compile_loop
+def _cell(at: float, per_m: float) -> int:
+    # Multiplied by one cell's share of a metre, which is exact as the division is: both are powers of two.
+    return int(np.floor(at * per_m))
 
 
-@_compiled
-def _cell(at: float, size: float) -> int:
-    return int(np.floor(at / size))
-
-
-@_compiled
-def sign_rings(coordinates: _Array, rings: _Array, is_shell: _Array) -> _Array:
-    """
-    Tell with which sign the trapezoids of each ring count, whichever way it was drawn.
-
-    Parameters
-    ----------
-    coordinates : array of float64, v x 2
-        Vertices, rings closed.
-    rings : array of int64, r + 1
-        Where each ring begins.
-    is_shell : array of bool, r
-        True for outer rings, False for holes.
-
-    Returns
-    -------
-    array of int8, r
-        1 where a shell runs anticlockwise or a hole clockwise, else -1.
-    """
-    signs = np.empty(len(rings) - 1, np.int8)
-    for r in range(len(rings) - 1):
-        twice = 0.0
-        x0, y0 = coordinates[rings[r], 0], coordinates[rings[r], 1]
-        for i in range(rings[r], rings[r + 1] - 1):
-            twice += (coordinates[i, 0] - x0) * (coordinates[i + 1, 1] - y0)
-            twice -= (coordinates[i + 1, 0] - x0) * (coordinates[i, 1] - y0)
-        signs[r] = 1 if (twice > 0) == is_shell[r] else -1
-    return signs
-
-
-@_compiled
-def mark_cells(boxes: _Array, size: float, west: int, south: int, columns: int, rows: int) -> _Array:
-    """
-    Mark the cells that boxes touch.
-
-    Parameters
-    ----------
-    boxes : array of float64, n x 4
-        West, south, east, north.
-    size, west, south, columns, rows : float and ints
-        Side of a cell, a power of two; number of the grid's first column and row, counted from coordinate 0; its size.
-
-    Returns
-    -------
-    array of bool, columns x rows
-        Row after row from the south.
-    """
-    touched = np.zeros(columns * rows, np.bool_)
-    for p in range(len(boxes)):
-        c0 = max(0, _cell(boxes[p, 0], size) - west)
-        k0 = max(0, _cell(boxes[p, 1], size) - south)
-        c1 = min(columns - 1, _cell(boxes[p, 2], size) - west)
-        k1 = min(rows - 1, _cell(boxes[p, 3], size) - south)
-        for k in range(k0, k1 + 1):
-            for c in range(c0, c1 + 1):
-                touched[k * columns + c] = True
-    return touched
-
-
-@_compiled
-def fill_cells(
-    counting: bool,
+@compile_loop
+def _lay_edges(
+    work: int,
     coordinates: _Array,
-    rings: _Array,
     signs: _Array,
     codes: _Array,
-    chosen: _Array,
+    runs: _Array,
     size: float,
     west: int,
     south: int,
-    columns: int,
-    rows: int,
+    lowest: int,
     touched: _Array,
     place: _Array,
     pieces: _Array,
     marks: _Array,
+    winding: _Array,
+    active: _Array,
+    counts: _Array,
+    is_active: _Array,
 ) -> None:
     """
-    Cut the edges of a layer by the grid: first counted, then laid down cell by cell.
+    Cut the edges near one block by its cells: counted, laid down cell by cell, or only carried past it.
 
-    Column 0 stands for all land west of the grid. Everything is reckoned from the cell in which an edge begins, and from
-    powers of two, so that what lies in a cell never depends on where the grid begins.
-
-    Parameters
-    ----------
-    counting : bool
-        Only count into ``place``.
-    coordinates, rings, signs, codes : arrays
-        Vertices; where rings begin; sign and code of each ring.
-    chosen : array of int64
-        Which rings to lay down.
-    size, west, south, columns, rows, touched
-        The grid, as in ``mark_cells``; edges are kept only in touched cells, crossings in all.
-    place : array of int64, columns x rows
-        Counted: how many fall in each cell. Laying down: where the next of each cell goes; moved on.
-    pieces : array of float64, m x 4
-        Ends of each piece from the lower left corner of its cell, the west one first.
-    marks : array of int64, m
-        Four times the code, plus 2 for a crossing of the upper line, plus 1 where it counts as land.
+    Everything is reckoned from the cell in which an edge begins, and from powers of two, so that what lies in a cell never
+    depends on where blocks begin. Edges are kept only in touched cells, crossings of a cell's upper line in all. A piece is its
+    west end from the lower left corner of the cell, its east end, its west height, and its slope; its mark is four times the
+    code, plus 2 for a crossing, plus 1 where it counts as land.
     """
-    for j in range(len(chosen)):
-        r = chosen[j]
-        code = codes[r]
-        turn = signs[r]
-        for i in range(rings[r], rings[r + 1] - 1):
+    per_m = 1.0 / size
+    for run in range(len(runs)):
+        ring = runs[run, 2]
+        code = codes[ring]
+        turn = signs[ring]
+        for i in range(runs[run, 0], runs[run, 1]):
             x0, y0 = coordinates[i, 0], coordinates[i, 1]
             x1, y1 = coordinates[i + 1, 0], coordinates[i + 1, 1]
             # The same way for both neighbours of a shared edge: what they cut cancels to the last digit.
@@ -151,12 +76,31 @@ def fill_cells(
             else:
                 ax, ay, bx, by = x1, y1, x0, y0
                 land = 1 if turn > 0 else 0
-            first = _cell(ax, size)
-            low = _cell(min(ay, by), size)
-            ka = _cell(ay, size)
-            kb = _cell(by, size)
-            if max(ka, kb) < south or low >= south + rows or first >= west + columns:
+            ka = _cell(ay, per_m)
+            kb = _cell(by, per_m)
+            if work == _CROSS and ka == kb:
                 continue
+            first = _cell(ax, per_m)
+            if ka == kb and _cell(bx, per_m) == first:
+                # Most edges lie in one cell.
+                row, c = ka - south, first - west
+                if not (0 <= row < BLOCK and 0 <= c < BLOCK) or bx - ax <= size * NARROW:
+                    continue
+                cell = row * BLOCK + c
+                if not touched[cell]:
+                    continue
+                q = place[cell]
+                place[cell] = q + 1
+                if work == _FILL:
+                    ax, bx = ax - first * size, bx - first * size
+                    ay, by = ay - ka * size, by - ka * size
+                    pieces[0, q] = ax
+                    pieces[1, q] = bx
+                    pieces[2, q] = ay
+                    pieces[3, q] = (by - ay) / (bx - ax)
+                    marks[q] = code * 4 + land
+                continue
+            low = min(ka, kb)
             ax, bx = ax - first * size, bx - first * size
             ay, by = ay - low * size, by - low * size
             ka, kb = ka - low, kb - low
@@ -180,40 +124,49 @@ def fill_cells(
                     # almost level edge beside a line would otherwise lose a strip as high as the cell.
                     x_out = min(max(ax + (y_out - ay) * lean, x_in), bx)
                     row = row0 + (k if step > 0 else k - 1)
-                    c = _cell(x_out, size) + column0
-                    if 0 <= row < rows and c < columns:
-                        cell = row * columns + max(c, 0)
-                        q = place[cell]
-                        place[cell] = q + 1
-                        if not counting:
-                            pieces[q, 0] = x_out - (c - column0) * size
-                            pieces[q, 1] = size
-                            pieces[q, 2] = size
-                            pieces[q, 3] = size
-                            marks[q] = code * 4 + crossing
+                    c = _cell(x_out, per_m) + column0
+                    if 0 <= row < BLOCK and lowest <= c < BLOCK:
+                        if work == _CROSS:
+                            winding[row, code] += 1 if crossing & 1 else -1
+                            if not is_active[row, code]:
+                                is_active[row, code] = True
+                                active[row, counts[row]] = code
+                                counts[row] += 1
+                        else:
+                            cell = row * BLOCK + c
+                            q = place[cell]
+                            place[cell] = q + 1
+                            if work == _FILL:
+                                pieces[0, q] = x_out - (c - column0) * size
+                                pieces[1, q] = size
+                                pieces[2, q] = size
+                                pieces[3, q] = 0.0
+                                marks[q] = code * 4 + crossing
                 row = row0 + k
-                if 0 <= row < rows and x_out > x_in:
-                    c0 = max(_cell(x_in, size), 1 - column0)
-                    c1 = min(_cell(x_out, size), columns - 1 - column0)
+                if work != _CROSS and 0 <= row < BLOCK and x_out > x_in:
+                    c0 = max(_cell(x_in, per_m), -column0)
+                    c1 = min(_cell(x_out, per_m), BLOCK - 1 - column0)
                     floor = k * size
                     for c in range(c0, c1 + 1):
-                        cell = row * columns + c + column0
+                        cell = row * BLOCK + c + column0
                         if not touched[cell]:
                             continue
                         side = c * size
                         xl = max(x_in, side)
                         xr = min(x_out, side + size)
-                        if xr - xl <= size * _NARROW:
+                        if xr - xl <= size * NARROW:
                             continue
                         q = place[cell]
                         place[cell] = q + 1
-                        if not counting:
+                        if work == _FILL:
                             yl = y_in if xl == x_in else ay + (xl - ax) * slope
                             yr = y_out if xr == x_out else ay + (xr - ax) * slope
-                            pieces[q, 0] = xl - side
-                            pieces[q, 1] = min(max(yl - floor, 0.0), size)
-                            pieces[q, 2] = xr - side
-                            pieces[q, 3] = min(max(yr - floor, 0.0), size)
+                            yl = min(max(yl - floor, 0.0), size)
+                            yr = min(max(yr - floor, 0.0), size)
+                            pieces[0, q] = xl - side
+                            pieces[1, q] = xr - side
+                            pieces[2, q] = yl
+                            pieces[3, q] = (yr - yl) / (xr - xl)
                             marks[q] = code * 4 + land
                 if k == kb:
                     break
@@ -222,279 +175,295 @@ def fill_cells(
                 k += step
 
 
-@_compiled
-def wind_cells(
-    starts: _Array, marks: _Array, columns: int, rows: int, codes: int, touched: _Array
+@compile_loop
+def _wind_cells(
+    starts: _Array,
+    marks: _Array,
+    touched: _Array,
+    winding: _Array,
+    active: _Array,
+    counts: _Array,
+    is_active: _Array,
 ) -> tuple[_Array, _Array, _Array]:
-    """
-    Count how often each code lies over the upper left corner of each touched cell.
-
-    Parameters
-    ----------
-    starts : array of int64, columns x rows + 1
-        Where the pieces of each cell begin.
-    marks : array of int64
-        As ``fill_cells`` lays down.
-    columns, rows, codes : int
-        Size of the grid; how many codes there are.
-    touched : array of bool
-        As ``mark_cells`` gives.
-
-    Returns
-    -------
-    arrays of int64
-        Where the corners of each cell begin, and code and count of each; codes that lie nowhere are left out.
-    """
-    begins = np.zeros(columns * rows + 1, np.int64)
+    """Code and count of all that lies over the upper left corner of each touched cell; carries the rows past the block."""
+    begins = np.zeros(BLOCK * BLOCK + 1, np.int64)
     which = np.empty(1024, np.int64)
     times = np.empty(1024, np.int64)
     filled = 0
-    winding = np.zeros(codes, np.int64)
-    active = np.empty(codes, np.int64)
-    is_active = np.zeros(codes, np.bool_)
-    for row in range(rows):
-        count = 0
-        for c in range(columns):
-            cell = row * columns + c
+    for row in range(BLOCK):
+        for c in range(BLOCK):
+            cell = row * BLOCK + c
             if touched[cell]:
                 kept = 0
-                for a in range(count):
-                    code = active[a]
-                    if winding[code] == 0:
-                        is_active[code] = False
+                for a in range(counts[row]):
+                    code = active[row, a]
+                    if winding[row, code] == 0:
+                        is_active[row, code] = False
                         continue
-                    active[kept] = code
+                    active[row, kept] = code
                     kept += 1
                     if filled == len(which):
                         which = np.concatenate((which, np.empty_like(which)))
                         times = np.concatenate((times, np.empty_like(times)))
                     which[filled] = code
-                    times[filled] = winding[code]
+                    times[filled] = winding[row, code]
                     filled += 1
-                count = kept
+                counts[row] = kept
             begins[cell + 1] = filled
             for q in range(starts[cell], starts[cell + 1]):
                 if marks[q] & 2:
                     code = marks[q] >> 2
-                    winding[code] += 1 if marks[q] & 1 else -1
-                    if not is_active[code]:
-                        is_active[code] = True
-                        active[count] = code
-                        count += 1
-        for a in range(count):
-            winding[active[a]] = 0
-            is_active[active[a]] = False
-    return begins, which[:filled], times[:filled]
+                    winding[row, code] += 1 if marks[q] & 1 else -1
+                    if not is_active[row, code]:
+                        is_active[row, code] = True
+                        active[row, counts[row]] = code
+                        counts[row] += 1
+    return begins, which, times
 
 
-@_compiled
-def _lay_edge(
-    edges: _Array, n: int, ax: float, ay: float, bx: float, by: float, slope: float, sign: float
-) -> int:
-    edges[n, 0], edges[n, 1], edges[n, 2], edges[n, 3] = ax, ay, bx, by
-    edges[n, 4], edges[n, 5] = slope, sign
-    return n + 1
-
-
-@_compiled
-def _clip_edges(
-    coordinates: _Array,
-    rings: _Array,
-    signs: _Array,
-    r0: int,
-    r1: int,
-    x: float,
-    y: float,
-    size: float,
-    edges: _Array,
-) -> int:
-    """Trapezoids of one parcel within one cell, from the cell's lower left corner."""
-    n = 0
-    for r in range(r0, r1):
-        for i in range(rings[r], rings[r + 1] - 1):
-            x0 = coordinates[i, 0] - x
-            x1 = coordinates[i + 1, 0] - x
-            if x0 < x1:
-                ax, bx = x0, x1
-                ay, by = coordinates[i, 1] - y, coordinates[i + 1, 1] - y
-                sign = -1.0 * signs[r]
-            else:
-                ax, bx = x1, x0
-                ay, by = coordinates[i + 1, 1] - y, coordinates[i, 1] - y
-                sign = 1.0 * signs[r]
-            if bx <= 0 or ax >= size or bx - ax <= size * _NARROW or (ay <= 0 and by <= 0):
-                continue
-            slope = (by - ay) / (bx - ax)
-            if ax < 0:
-                ay -= ax * slope
-                ax = 0.0
-            if bx > size:
-                by = ay + (size - ax) * slope
-                bx = size
-            if ay <= 0 and by <= 0:
-                continue
-            if ay >= size and by >= size:
-                n = _lay_edge(edges, n, ax, size, bx, size, 0.0, sign)
-                continue
-            if ay < 0:
-                ax = min(ax - ay / slope, bx)
-                ay = 0.0
-            elif by < 0:
-                bx = min(max(ax - ay / slope, ax), bx)
-                by = 0.0
-            if ay > size:
-                cut = min(max(ax + (size - ay) / slope, ax), bx)
-                n = _lay_edge(edges, n, ax, size, cut, size, 0.0, sign)
-                ax = cut
-                ay = size
-            elif by > size:
-                cut = min(max(ax + (size - ay) / slope, ax), bx)
-                n = _lay_edge(edges, n, cut, size, bx, size, 0.0, sign)
-                bx = cut
-                by = size
-            if bx > ax:
-                n = _lay_edge(edges, n, ax, ay, bx, by, slope, sign)
-    return n
-
-
-@_compiled
-def _share_edges(
-    ax: float, ay: float, bx: float, slope: float, fx0: float, fy0: float, fx1: float, fy1: float
-) -> float:
-    """Area that two trapezoids share: the lower of two lines over the width they have in common."""
-    xl = max(ax, fx0)
-    xr = min(bx, fx1)
-    width = xr - xl
-    if width <= 0:
-        return 0.0
-    el = ay + (xl - ax) * slope
-    er = ay + (xr - ax) * slope
-    run = fx1 - fx0
-    fl = fy0 + (fy1 - fy0) * ((xl - fx0) / run)
-    fr = fy0 + (fy1 - fy0) * ((xr - fx0) / run)
-    left = el - fl
-    right = er - fr
-    if left <= 0 and right <= 0:
-        return 0.5 * width * (el + er)
-    if left >= 0 and right >= 0:
-        return 0.5 * width * (fl + fr)
-    t = left / (left - right)
-    meet = el + t * (er - el)
-    if left < 0:
-        return 0.5 * width * (t * (el + meet) + (1 - t) * (meet + fr))
-    return 0.5 * width * (t * (fl + meet) + (1 - t) * (meet + er))
-
-
-@_compiled
-def share_cells(
-    coordinates: _Array,
-    rings: _Array,
-    signs: _Array,
-    parcels: _Array,
-    longest: int,
-    chosen: _Array,
-    boxes: _Array,
-    size: float,
-    west: int,
-    south: int,
-    columns: int,
-    rows: int,
-    codes: int,
-    starts: _Array,
-    pieces: _Array,
-    marks: _Array,
-    begins: _Array,
-    which: _Array,
-    times: _Array,
-) -> tuple[_Array, _Array, _Array]:
-    """
-    Sum, parcel by parcel, the area that each code of a layer shares with it.
-
-    Parameters
-    ----------
-    coordinates, rings, signs : arrays
-        Vertices of the parcels; where rings begin; their signs.
-    parcels : array of int64, n + 1
-        At which ring each parcel begins.
-    longest, chosen : int, array of int64
-        Most vertices of any parcel chosen; which parcels.
-    boxes : array of float64, n x 4
-        Bounds of all parcels.
-    size, west, south, columns, rows, codes
-        The grid, as in ``mark_cells``; how many codes there are.
-    starts, pieces, marks, begins, which, times : arrays
-        The layer in the grid, from ``fill_cells`` and ``wind_cells``.
-
-    Returns
-    -------
-    arrays of int64, int64, float64
-        Parcel, code and area, in the order chosen. A code met in a cell but not in the parcel gives 0 or its rounding.
-    """
-    edges = np.empty((2 * longest + 2, 6))
+@compile_loop
+def _share_block(
+    coordinates: _Array, rings: _Array, signs: _Array, first: _Array, boxes: _Array, listed: _Array,
+    edges: _Array, size: float, west: int, south: int,
+    starts: _Array, pieces: _Array, marks: _Array, begins: _Array, which: _Array, times: _Array,
+    doubled: _Array, watched: _Array, names: _Array,
+    ends: _Array, head: int, found: _Array, areas: _Array,
+) -> tuple[_Array, _Array]:  # fmt: skip
+    """Sum, parcel by parcel, the area that each code shares with it within one block; parcels stand from ``head`` on."""
+    codes = len(names)
     summed = np.zeros(codes)
+    per_m = 1.0 / size
     met = np.empty(codes, np.int64)
     is_met = np.zeros(codes, np.bool_)
-    found = np.empty(2 * len(chosen) + 16, np.int64)
-    found_code = np.empty(len(found), np.int64)
-    found_area = np.empty(len(found))
-    filled = 0
-    for j in range(len(chosen)):
-        p = chosen[j]
-        c0 = max(1, _cell(boxes[p, 0], size) - west)
-        k0 = max(0, _cell(boxes[p, 1], size) - south)
-        c1 = min(columns - 1, _cell(boxes[p, 2], size) - west)
-        k1 = min(rows - 1, _cell(boxes[p, 3], size) - south)
+    base = np.zeros(codes, np.int64)
+    near = np.empty((4, 64))
+    whose = np.empty(64, np.int64)
+    shared = np.empty(64)
+    filled = ends[head]
+    for j in range(len(listed)):
+        p = listed[j]
+        c0 = max(0, _cell(boxes[p, 0], per_m) - west)
+        k0 = max(0, _cell(boxes[p, 1], per_m) - south)
+        c1 = min(BLOCK - 1, _cell(boxes[p, 2], per_m) - west)
+        k1 = min(BLOCK - 1, _cell(boxes[p, 3], per_m) - south)
         count = 0
         for k in range(k0, k1 + 1):
             for c in range(c0, c1 + 1):
-                cell = k * columns + c
+                cell = k * BLOCK + c
                 s0, s1 = starts[cell], starts[cell + 1]
                 b0, b1 = begins[cell], begins[cell + 1]
                 if s0 == s1 and b0 == b1:
                     continue
+                once = doubled[cell]
                 x = (west + c) * size
                 y = (south + k) * size
-                n = _clip_edges(coordinates, rings, signs, parcels[p], parcels[p + 1], x, y, size, edges)
+                n = clip_edges(coordinates, rings, signs, first[p], first[p + 1], x, y, size, edges)
                 if n == 0:
                     continue
                 area, xmin, xmax = 0.0, size, 0.0
                 for e in range(n):
-                    area += edges[e, 5] * 0.5 * (edges[e, 2] - edges[e, 0]) * (edges[e, 1] + edges[e, 3])
+                    area += edges[e, 4] * 0.5 * (edges[e, 1] - edges[e, 0]) * (edges[e, 2] + edges[e, 5])
                     xmin = min(xmin, edges[e, 0])
-                    xmax = max(xmax, edges[e, 2])
+                    xmax = max(xmax, edges[e, 1])
                 for q in range(b0, b1):
                     code = which[q]
                     if not is_met[code]:
                         is_met[code] = True
                         met[count] = code
                         count += 1
-                    summed[code] += area * times[q]
+                    if not (once and watched[code]):
+                        summed[code] += area * times[q]
+                if s1 - s0 + _ABREAST > near.shape[1]:
+                    near = np.empty((4, 2 * (s1 - s0) + _ABREAST))
+                    whose = np.empty(near.shape[1], np.int64)
+                    shared = np.empty(near.shape[1])
+                m = 0
                 for q in range(s0, s1):
-                    fx0, fx1 = pieces[q, 0], pieces[q, 2]
-                    if fx1 <= xmin or fx0 >= xmax or fx1 <= fx0:
+                    if pieces[1, q] > xmin and pieces[0, q] < xmax:
+                        near[0, m] = pieces[0, q]
+                        near[1, m] = pieces[1, q]
+                        near[2, m] = pieces[2, q]
+                        near[3, m] = pieces[3, q]
+                        whose[m] = marks[q]
+                        shared[m] = 0.0
+                        m += 1
+                if once:
+                    # What several features of a code cover counts once: the few cells where they do are taken strip by strip.
+                    for q in range(b0, b1):
+                        if watched[which[q]]:
+                            base[which[q]] = times[q]
+                            summed[which[q]] += cover_edges(edges, n, near, whose, m, which[q], times[q])
+                    for q in range(m):
+                        code = whose[q] >> 2
+                        if watched[code] and base[code] == 0:
+                            base[code] = 1
+                            if not is_met[code]:
+                                is_met[code] = True
+                                met[count] = code
+                                count += 1
+                            summed[code] += cover_edges(edges, n, near, whose, m, code, 0)
+                    for a in range(count):
+                        base[met[a]] = 0
+                if m == 0:
+                    continue
+                # Filled up with pieces of no width: the processor takes as many at a time as it can, and no remainder.
+                w = (m + _ABREAST - 1) // _ABREAST * _ABREAST
+                near[:, m:w] = 0.0
+                x0, x1, y0, run = near[0, :w], near[1, :w], near[2, :w], near[3, :w]
+                for e in range(n):
+                    add_shared(
+                        edges[e, 0], edges[e, 1], edges[e, 2], edges[e, 3], edges[e, 4],
+                        x0, x1, y0, run, shared[:w],
+                    )  # fmt: skip
+                for q in range(m):
+                    code = whose[q] >> 2
+                    if once and watched[code]:
                         continue
-                    code = marks[q] >> 2
                     if not is_met[code]:
                         is_met[code] = True
                         met[count] = code
                         count += 1
-                    fy0, fy1 = pieces[q, 1], pieces[q, 3]
-                    shared = 0.0
-                    for e in range(n):
-                        shared += edges[e, 5] * _share_edges(
-                            edges[e, 0], edges[e, 1], edges[e, 2], edges[e, 4], fx0, fy0, fx1, fy1
-                        )
-                    summed[code] += shared if marks[q] & 1 else -shared
+                    summed[code] += shared[q] if whose[q] & 1 else -shared[q]
+        while filled + count > len(found):
+            found = np.concatenate((found, np.empty_like(found)))
+            areas = np.concatenate((areas, np.empty_like(areas)))
+        if count > _SHORT:
+            met[:count] = met[:count][np.argsort(names[met[:count]])]
+        else:
+            for a in range(1, count):
+                code = met[a]
+                b = a
+                while b > 0 and names[met[b - 1]] > names[code]:
+                    met[b] = met[b - 1]
+                    b -= 1
+                met[b] = code
         for a in range(count):
-            if filled == len(found):
-                found = np.concatenate((found, np.empty_like(found)))
-                found_code = np.concatenate((found_code, np.empty_like(found_code)))
-                found_area = np.concatenate((found_area, np.empty_like(found_area)))
             code = met[a]
-            found[filled] = p
-            found_code[filled] = code
-            found_area[filled] = summed[code]
+            found[filled] = names[code]
+            areas[filled] = summed[code]
             filled += 1
             summed[code] = 0.0
             is_met[code] = False
-    return found[:filled], found_code[:filled], found_area[:filled]
+        ends[head + j + 1] = filled
+    return found, areas
+
+
+@compile_loop
+def share_row(
+    coordinates: _Array, rings: _Array, signs: _Array, first: _Array, boxes: _Array, longest: int,
+    layer: _Array, layer_signs: _Array, layer_codes: _Array, codes: int, is_watched: _Array,
+    size: float, west: int, south: int, columns: int, row: int,
+    run_begins: _Array, runs: _Array, list_begins: _Array, lists: _Array,
+) -> tuple[_Array, _Array, _Array]:  # fmt: skip
+    """
+    Sum the area that each code shares with each parcel, along one row of blocks.
+
+    Parameters
+    ----------
+    coordinates, rings, signs, first, boxes : arrays
+        Of the parcels: vertices; where rings begin; their signs; at which ring each parcel begins; its box.
+    longest : int
+        Most vertices of any parcel.
+    layer, layer_signs, layer_codes : arrays
+        Of the layer: vertices; sign and code of each ring.
+    codes, is_watched : int, array of bool
+        How many codes there are, and of which land that several of their features cover counts once.
+    size : float
+        Side of a cell, a power of two.
+    west, south, columns, row : int
+        Number of the first column and row of blocks, counted from coordinate 0; how many columns; which row. The first column
+        stands for all land west of it, and no parcel lies there.
+    run_begins, runs : arrays of int64
+        Where the stretches of edges near each block begin; first vertex, last vertex and ring of each.
+    list_begins, lists : arrays of int64
+        Where the parcels near each block begin; which they are.
+
+    Returns
+    -------
+    array of int64, k + 1
+        Where the codes of each parcel listed for the row begin.
+    arrays of int32 and float64
+        Codes, rising, and their areas. A code met in a cell but not in the parcel gives 0 or its rounding.
+    """
+    begin, end = row * columns, (row + 1) * columns
+    total = list_begins[end] - list_begins[begin]
+    ends = np.zeros(total + 1, np.int64)
+    found = np.empty(8 * total + 16, np.int32)
+    areas = np.empty(len(found))
+    # Codes of this row only: what is carried along is as wide as they are many.
+    local = np.full(codes, -1, np.int64)
+    names = np.empty(codes, np.int64)
+    known = 0
+    for q in range(run_begins[begin], run_begins[end]):
+        code = layer_codes[runs[q, 2]]
+        if local[code] < 0:
+            local[code] = known
+            names[known] = code
+            known += 1
+    if known == 0 or total == 0:
+        return ends, found[:0], areas[:0]
+    names = names[:known]
+    watched = is_watched[names]
+    watches = watched.any()
+    of_rings = local[layer_codes]
+    winding = np.zeros((BLOCK, known), np.int64)
+    active = np.empty((BLOCK, known), np.int64)
+    is_active = np.zeros((BLOCK, known), np.bool_)
+    counts = np.zeros(BLOCK, np.int64)
+    touched = np.zeros(BLOCK * BLOCK, np.bool_)
+    doubled = np.zeros(BLOCK * BLOCK, np.bool_)
+    place = np.zeros(BLOCK * BLOCK, np.int64)
+    starts = np.zeros(BLOCK * BLOCK + 1, np.int64)
+    pieces, marks = np.empty((4, 1024)), np.empty(1024, np.int64)
+    edges = np.empty((2 * longest + 2, 6))
+    done = 0
+    per_m = 1.0 / size
+    for column in range(columns):
+        if done == total:
+            break
+        block = begin + column
+        near = runs[run_begins[block] : run_begins[block + 1]]
+        listed = lists[list_begins[block] : list_begins[block + 1]]
+        cell_west, cell_south = (west + column) * BLOCK, (south + row) * BLOCK
+        if len(listed) == 0:
+            lowest = 0 if column else -(1 << 62)
+            _lay_edges(
+                _CROSS, layer, layer_signs, of_rings, near, size, cell_west, cell_south, lowest,
+                touched, place, pieces, marks, winding, active, counts, is_active,
+            )  # fmt: skip
+            continue
+        touched[:] = False
+        place[:] = 0
+        for j in range(len(listed)):
+            p = listed[j]
+            for k in range(
+                max(0, _cell(boxes[p, 1], per_m) - cell_south),
+                min(BLOCK - 1, _cell(boxes[p, 3], per_m) - cell_south) + 1,
+            ):
+                for c in range(
+                    max(0, _cell(boxes[p, 0], per_m) - cell_west),
+                    min(BLOCK - 1, _cell(boxes[p, 2], per_m) - cell_west) + 1,
+                ):
+                    touched[k * BLOCK + c] = True
+        _lay_edges(
+            _COUNT, layer, layer_signs, of_rings, near, size, cell_west, cell_south, 0,
+            touched, place, pieces, marks, winding, active, counts, is_active,
+        )  # fmt: skip
+        for cell in range(BLOCK * BLOCK):
+            starts[cell + 1] = starts[cell] + place[cell]
+            place[cell] = starts[cell]
+        if starts[-1] > len(marks):
+            pieces, marks = np.empty((4, 2 * starts[-1])), np.empty(2 * starts[-1], np.int64)
+        _lay_edges(
+            _FILL, layer, layer_signs, of_rings, near, size, cell_west, cell_south, 0,
+            touched, place, pieces, marks, winding, active, counts, is_active,
+        )  # fmt: skip
+        begins, which, times = _wind_cells(starts, marks, touched, winding, active, counts, is_active)
+        if watches:
+            mark_doubled(starts, pieces, marks, begins, which, times, touched, watched, size, doubled)
+        found, areas = _share_block(
+            coordinates, rings, signs, first, boxes, listed, edges, size, cell_west, cell_south,
+            starts, pieces, marks, begins, which, times, doubled, watched, names, ends, done, found, areas,
+        )  # fmt: skip
+        done += len(listed)
+    return ends, found[: ends[-1]], areas[: ends[-1]]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from landplan.overlay.areas import Method
-from landplan.overlay.pieces import measure_shares
+from landplan.overlay.pieces import find_shares
 from landplan.units import RESOLUTION
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ def measure_reach(parcels: GeoDataFrame, extent: GeoDataFrame, *, method: Method
     Series of bool, n rows, same index
         True where the whole parcel lies within, to 0.01 m2; False without an area.
     """
-    inside = measure_shares(parcels, extent, method=method).set_index("parcel_id")["overlap_m2"]
-    covered = inside.reindex(parcels.index.astype("str")).fillna(0.0).to_numpy(dtype="float64")
+    inside = find_shares(parcels, extent, method=method)
+    covered = np.zeros(len(parcels))
+    covered[inside["_at"].to_numpy()] = inside["overlap_m2"].to_numpy()
     areas = parcels["area_m2"].to_numpy(dtype="float64")
     # A parcel brought over from another zone comes back with noise in the ninth digit.
     return pd.Series(covered >= areas - np.maximum(RESOLUTION["area"], areas * 1e-9), index=parcels.index)
@@ -130,9 +131,10 @@ def measure_evaluations(
 def _covered(parcels: GeoDataFrame, evaluations: GeoDataFrame, method: Method) -> pd.Series[Any]:
     if evaluations.empty:
         return pd.Series(0.0, index=parcels.index)
-    found = measure_shares(parcels, evaluations, method=method)
-    share = found.set_index("parcel_id")["overlap_share"].reindex(parcels.index.astype("str"))
-    return pd.Series(share.fillna(0.0).to_numpy(dtype="float64"), index=parcels.index)
+    found = find_shares(parcels, evaluations, method=method)
+    share = np.zeros(len(parcels))
+    share[found["_at"].to_numpy()] = found["overlap_share"].to_numpy()
+    return pd.Series(share, index=parcels.index)
 
 
 def _until(
@@ -142,10 +144,11 @@ def _until(
     if supplied.empty:
         return until
     numbered = supplied.assign(_feature=[str(n) for n in range(len(supplied))])
-    pieces = measure_shares(parcels, numbered, "_feature", method=method)
+    pieces = find_shares(parcels, numbered, "_feature", method=method)
     days = pd.Series(supplied["until"].to_numpy(), index=numbered["_feature"])
     pieces["until"] = pieces["feature"].map(days)
-    valid = pieces[(pieces["until"] >= day).to_numpy(dtype=bool)].groupby("parcel_id")["until"].min()
-    passed = pieces[(pieces["until"] < day).to_numpy(dtype=bool)].groupby("parcel_id")["until"].max()
-    merged = valid.combine_first(passed).reindex(parcels.index.astype("str"))
-    return pd.Series(merged.to_numpy(), index=parcels.index).astype("datetime64[s]")
+    valid = pieces[(pieces["until"] >= day).to_numpy(dtype=bool)].groupby("_at")["until"].min()
+    passed = pieces[(pieces["until"] < day).to_numpy(dtype=bool)].groupby("_at")["until"].max()
+    merged = valid.combine_first(passed)
+    until.iloc[merged.index.to_numpy(dtype="int64")] = merged.to_numpy()
+    return until.astype("datetime64[s]")

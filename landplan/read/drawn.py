@@ -24,6 +24,10 @@ from landplan.read.workers import Answer, Pending, ReaderError
 
 __all__ = ["name_layers", "read_drawn", "reason"]
 
+_Array = np.ndarray[Any, Any]
+
+_SHORTEST, _CURVED = 9, 8  # bytes of the shortest WKB there is, and the first type of geometry with arcs
+_TYPED = frozenset({"flatgeobuf", "gdb", "gpkg"})  # the others are held against their own text
 # Text like T0101 is taken for the time 01:01:00 otherwise, in silence.
 _OPTIONS = {"geojson": {"DATE_AS_STRING": "YES"}}
 _DRIVERS = {
@@ -160,64 +164,118 @@ def _from_table(answer: Answer, kind: str, layer: str, *, source: str, is_sieve:
     fid = meta["fid_column"] or "OGC_FID"
     drawn = meta["geometry_name"] or "wkb_geometry"
     blobs = _blobs(table, drawn)
-    geometries, kept, curved = _from_wkb(blobs, is_sieve, meta["crs"])
-    columns = _columns(table, [n for n in table.column_names if n not in (fid, drawn)], kept)
-    fids = table[fid].to_pylist() if kind == "shapefile" else range(table.num_rows)
-    records = Records(columns, geometries, [fids[k] + 1 for k in kept], table.num_rows, meta["crs"])
-    lost = sorted({k + 1 for k in fids} - set(records.rows))
+    geometries, kept, curved = _from_wkb(blobs, _suspects(table, drawn), is_sieve=is_sieve, crs=meta["crs"])
+    typed = kind in _TYPED
+    columns = _columns(table, [n for n in table.column_names if n not in (fid, drawn)], kept, typed=typed)
+    # Record numbers of a shapefile leave out the deleted ones.
+    fids = np.array(table[fid].to_pylist()) if kind == "shapefile" else np.arange(table.num_rows)
+    records = Records(columns, geometries, (fids[kept] + 1).tolist(), table.num_rows, meta["crs"])
+    lost = np.sort(np.delete(fids, kept) + 1).tolist()
     records.issues = [
         Issue("FILE.BAD_RECORD", source=source, layer=layer, row=row, value="WKB") for row in lost
     ]
     records.issues += [
-        Issue("GEOM.CURVE", source=source, layer=layer, row=fids[k] + 1, value=CHORD_M) for k in curved
+        Issue("GEOM.CURVE", source=source, layer=layer, row=int(fids[k]) + 1, value=CHORD_M) for k in curved
     ]
     return records
 
 
-def _blobs(table: Any, name: str) -> list[bytes | None]:
+def _blobs(table: Any, name: str) -> _Array:
     """A column of WKB; empty ones where there is none."""
     if name not in table.column_names:
-        return [None] * table.num_rows
-    blobs: list[bytes | None] = table.column(table.column_names.index(name)).to_numpy().tolist()
-    return blobs
+        return np.full(table.num_rows, None, dtype=object)
+    return np.asarray(table.column(table.column_names.index(name)).to_numpy(), dtype=object)
 
 
-def _columns(table: Any, names: list[str], kept: list[int]) -> dict[str, list[Any]]:
-    """The columns of a table, of the records that are kept."""
-    columns: dict[str, list[Any]] = {}
+def _columns(table: Any, names: list[str], kept: _Array, *, typed: bool) -> dict[str, Any]:
+    """The columns of a table, of the records that are kept: as lists, or plain text and numbers as they lie there."""
+    columns: dict[str, Any] = {}
     for at, name in enumerate(table.column_names):
         if name in names:
             # A damaged file may call two columns alike; both are kept.
-            columns[f"{name}_{at + 1}" if name in columns else name] = table.column(at).to_pylist()
+            title = f"{name}_{at + 1}" if name in columns else name
+            columns[title] = _cells(table.column(at)) if typed else table.column(at).to_pylist()
     if len(kept) == table.num_rows:
         return columns
-    return {name: [values[k] for k in kept] for name, values in columns.items()}
+    return {
+        name: [values[k] for k in kept] if isinstance(values, list) else values[kept]
+        for name, values in columns.items()
+    }
+
+
+def _cells(column: Any) -> Any:
+    """A column as pandas holds it: no object of Python for each of a million cells, where its type allows that."""
+    import pandas as pd
+    import pyarrow.types as kinds
+
+    kind = column.type
+    if kinds.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    if kinds.is_string(kind) or kinds.is_large_string(kind):
+        return pd.array(column, dtype="str")
+    if kinds.is_floating(kind):
+        return column.to_numpy().astype("float64", copy=False)
+    if kinds.is_signed_integer(kind) and not column.null_count:
+        return column.to_numpy().astype("int64", copy=False)
+    return column.to_pylist()
 
 
 def _from_parquet(answer: Answer, source: str) -> Records:
-    """The records of a GeoParquet file."""
+    """The records of a GeoParquet file, or of a Parquet file without geometry."""
     table = answer.table
     if table is None:
         raise ReaderError("FILE.UNREADABLE", "no table")
     about = json.loads((table.schema.metadata or {}).get(b"geo", b"null"))
     if not about:
-        raise ValueError("Parquet without the GeoParquet key 'geo'")
+        # A table and no map: ledgers and events of a million rows come so.
+        everyone = np.arange(table.num_rows)
+        columns = _columns(table, table.column_names, everyone, typed=True)
+        return Records(columns, None, (everyone + 1).tolist(), table.num_rows)
     drawn = about["primary_column"]
     said = about["columns"][drawn]
     if said.get("encoding", "WKB") != "WKB":
         raise ValueError(f"geometry encoding {said.get('encoding')}")
-    geometries, kept, _ = _from_wkb(_blobs(table, drawn), is_sieve=True, crs=None)
-    lost = sorted(set(range(table.num_rows)) - set(kept))
-    issues = [Issue("FILE.BAD_RECORD", source=source, row=k + 1, value="WKB") for k in lost]
-    columns = _columns(table, [name for name in table.column_names if name != drawn], kept)
+    geometries, kept, _ = _from_wkb(_blobs(table, drawn), _suspects(table, drawn), is_sieve=True, crs=None)
+    lost = np.delete(np.arange(table.num_rows), kept)
+    issues = [Issue("FILE.BAD_RECORD", source=source, row=int(k) + 1, value="WKB") for k in lost]
+    columns = _columns(table, [name for name in table.column_names if name != drawn], kept, typed=True)
     is_silent = "crs" not in said
     declared = "OGC:CRS84" if is_silent else said["crs"]
-    return Records(columns, geometries, [k + 1 for k in kept], table.num_rows, declared, is_silent, issues)
+    return Records(columns, geometries, (kept + 1).tolist(), table.num_rows, declared, is_silent, issues)
 
 
-def _from_wkb(blobs: list[bytes | None], is_sieve: bool, crs: Any) -> tuple[list[Any], list[int], list[int]]:
+def _suspects(table: Any, name: str) -> list[int]:
+    """Positions of WKB that does not begin as nearly all of it does: points to collections, little-endian, no heights."""
+    import pyarrow.types as kinds
+
+    found: list[int] = []
+    if name not in table.column_names:
+        return found
+    begun = 0
+    for chunk in table.column(table.column_names.index(name)).chunks:
+        wide = kinds.is_large_binary(chunk.type)
+        if not wide and not kinds.is_binary(chunk.type):
+            return list(range(table.num_rows))
+        _, offsets, body = chunk.buffers()
+        at = np.frombuffer(offsets, dtype=np.int64 if wide else np.int32)[chunk.offset :][: len(chunk) + 1]
+        bytes_of = np.frombuffer(body, dtype=np.uint8) if body is not None else np.empty(0, dtype=np.uint8)
+        # Null and short ones are looked at too: there are few.
+        plain = np.diff(at) >= _SHORTEST
+        first = at[:-1][plain]
+        kind = bytes_of[first + 1]
+        plain[plain] = (bytes_of[first] == 1) & (kind > 0) & (kind < _CURVED) & (bytes_of[first + 2] == 0)
+        found += (np.flatnonzero(~plain) + begun).tolist()
+        begun += len(chunk)
+    return found
+
+
+def _from_wkb(
+    blobs: _Array, suspects: list[int], *, is_sieve: bool, crs: Any
+) -> tuple[_Array, _Array, list[int]]:
     """Geometries, the positions of the records they belong to, and of those whose arcs became chords."""
-    flat, curved = list(blobs), [k for k, blob in enumerate(blobs) if has_curves(blob)]
+    curved = [k for k in suspects if has_curves(blobs[k])]
+    flat = blobs.copy() if curved else blobs
     if curved:
         # In degrees a millimetre is a hundred-millionth.
         in_degrees = crs is not None and pyproj.CRS.from_user_input(crs).is_geographic
@@ -226,13 +284,12 @@ def _from_wkb(blobs: list[bytes | None], is_sieve: bool, crs: Any) -> tuple[list
                 flat[k] = linearise(blobs[k] or b"", CHORD_M * (1e-5 if in_degrees else 1.0))
             except ValueError:
                 flat[k] = b""
-    # The trailing None keeps numpy from taking one geometry for a sequence; NaN is named later, by its row.
+    # NaN is named later, by its row.
     with np.errstate(invalid="ignore"):
-        values = shapely.from_wkb(
-            np.array([*flat, None], dtype=object), on_invalid="ignore" if is_sieve else "raise"
-        )
-    kept = [k for k, blob in enumerate(blobs) if blob is None or values[k] is not None]
-    return [values[k] for k in kept], kept, [k for k in curved if values[k] is not None]
+        values = shapely.from_wkb(flat, on_invalid="ignore" if is_sieve else "raise")
+    missing = np.flatnonzero(shapely.is_missing(values)).tolist()
+    kept = np.delete(np.arange(len(values)), [k for k in missing if blobs[k] is not None])
+    return values[kept], kept, [k for k in curved if values[k] is not None]
 
 
 def _read_slowly(stage: Stage, door: Door, layer: str, why: str) -> Records:

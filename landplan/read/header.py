@@ -10,10 +10,20 @@ from functools import cache
 
 from landplan.errors import UnitError
 from landplan.read.grid import Grid
-from landplan.schema import Column, column, match_header
+from landplan.schema import Column, Table, column, match_header
 from landplan.units import find_unit, split_header
 
-__all__ = ["Header", "cell_at", "declared_as", "find_header", "fold", "row_key", "text_of", "unit_in"]
+__all__ = [
+    "Header",
+    "Names",
+    "cell_at",
+    "declared_as",
+    "find_header",
+    "fold",
+    "row_key",
+    "text_of",
+    "unit_in",
+]
 
 _READ_TABLES = ("parcels", "zones", "events", "evaluations", "indicators")
 _HEADER_WITHIN = 50
@@ -149,8 +159,44 @@ def declared_as(title: str) -> Column | None:
     return None
 
 
-def _is_known(title: str, names: frozenset[str]) -> bool:
-    return bool(title) and (fold(title) in names or declared_as(title) is not None)
+@dataclass(frozen=True)
+class Names:
+    """
+    The names a header may hold.
+
+    Parameters
+    ----------
+    mapped : frozenset of str
+        Folded headers a profile knows.
+    table : Table or None
+        The one table the sheet is to become; any of the dictionary's where None.
+    """
+
+    mapped: frozenset[str] = frozenset()
+    table: Table | None = None
+
+    def meant_by(self, title: str) -> Column | None:
+        """
+        Find the column a title means.
+
+        Parameters
+        ----------
+        title : str
+            With its unit or without.
+
+        Returns
+        -------
+        Column or None
+            Of the table, or of the first table of the dictionary that has it.
+        """
+        if self.table is None:
+            return declared_as(title)
+        found = match_header(title, self.table)
+        return None if found is None else self.table.columns[found[0]]
+
+
+def _is_known(title: str, names: Names) -> bool:
+    return bool(title) and (fold(title) in names.mapped or names.meant_by(title) is not None)
 
 
 def unit_in(text: str) -> str | None:
@@ -180,7 +226,7 @@ def unit_in(text: str) -> str | None:
     return bare
 
 
-def find_header(grid: Grid, names: frozenset[str]) -> Header | None:
+def find_header(grid: Grid, names: Names) -> Header | None:
     """
     Find the header of a sheet among its first rows.
 
@@ -188,8 +234,8 @@ def find_header(grid: Grid, names: frozenset[str]) -> Header | None:
     ----------
     grid : Grid
         The sheet.
-    names : frozenset of str
-        Folded headers known beside those of the dictionary.
+    names : Names
+        Headers that are known.
 
     Returns
     -------
@@ -234,7 +280,7 @@ def _spans(grid: Grid) -> dict[tuple[int, int], tuple[int, int]]:
 
 
 def _is_group_row(
-    grid: Grid, first: int, merged: dict[tuple[int, int], tuple[int, int]], names: frozenset[str]
+    grid: Grid, first: int, merged: dict[tuple[int, int], tuple[int, int]], names: Names
 ) -> bool:
     """Whether the row above the names holds the groups they belong to, and not a title."""
     above = grid.rows[first - 1]
@@ -254,7 +300,7 @@ def _is_lower_header(
     levels: list[int],
     below: int,
     merged: dict[tuple[int, int], tuple[int, int]],
-    names: frozenset[str],
+    names: Names,
 ) -> bool:
     """Whether a row continues the header: words only, below groups or blanks, some of them known."""
     row = grid.rows[below]
@@ -281,7 +327,7 @@ def _is_lower_header(
 
 
 def _compose(
-    grid: Grid, levels: list[int], merged: dict[tuple[int, int], tuple[int, int]], names: frozenset[str]
+    grid: Grid, levels: list[int], merged: dict[tuple[int, int], tuple[int, int]], names: Names
 ) -> Header:
     """Name every column by its lowest words; where they alone say nothing, with the words above them."""
     reach = [right + 1 for top, _, bottom, right in grid.merges if top <= levels[-1] and bottom >= levels[0]]
@@ -308,7 +354,7 @@ def _compose(
     return Header(levels[0], levels[-1], found, tuple(row_key(grid.rows[row]) for row in levels))
 
 
-def _joined(words: list[str], names: frozenset[str]) -> str:
+def _joined(words: list[str], names: Names) -> str:
     leaf = words[-1]
     if len(words) == 1 or _is_known(leaf, names):
         return leaf

@@ -39,10 +39,10 @@ class Records:
 
     Parameters
     ----------
-    columns : dict of str to list
-        Values by header, None where missing.
-    geometries : list
-        Shapely geometries, None where there is none.
+    columns : dict of str to list or array
+        Values by header, None or NaN where missing.
+    geometries : list or array of object, or None
+        Shapely geometries, None where there is none; None alone where the source is a table and no map.
     rows : list of int
         Record number of each, counted from 1.
     rows_in : int
@@ -55,8 +55,8 @@ class Records:
         One FILE.BAD_RECORD per record that could not be read, and others.
     """
 
-    columns: dict[str, list[Any]]
-    geometries: list[Any]
+    columns: dict[str, Any]
+    geometries: Any
     rows: list[int]
     rows_in: int
     crs: Any = None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from landplan.errors import CRSError, DataError, Fault, ReadError, SchemaError
@@ -14,7 +15,7 @@ from landplan.issues import Issue, codes
 from landplan.read.door import ARCHIVES, POINTS, TABLES, VECTORS, Door, open_door
 from landplan.read.raw import Raw
 from landplan.read.vector import measure_total, read_vector
-from landplan.schema import Canonical, canonicalise
+from landplan.schema import Canonical, Table, canonicalise
 from landplan.tables import Source
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def read_source(
     crs_how: str = "option",
     encoding_how: str = "option",
     headers: Mapping[str, str] | None = None,
+    table: Table | None = None,
 ) -> Raw:
     """
     Read a source as it stands, whichever kind it is.
@@ -119,6 +121,8 @@ def read_source(
         Where those were given: ``option`` or ``profile``.
     headers : mapping of str to str, optional
         Canonical names by header, from a profile: they help to find the header of a sheet.
+    table : Table, optional
+        The table a sheet is to become, where that has columns of its own.
 
     Returns
     -------
@@ -134,7 +138,9 @@ def read_source(
     if door.is_open and door.kind in TABLES:
         from landplan.read.tables import read_sheet
 
-        return read_sheet(path, sheet=sheet, encoding=encoding, encoding_how=encoding_how, headers=headers)
+        return read_sheet(
+            path, sheet=sheet, encoding=encoding, encoding_how=encoding_how, headers=headers, table=table
+        )
     if door.is_open and door.kind in ARCHIVES:
         return _read_packed(
             door,
@@ -145,6 +151,7 @@ def read_source(
             crs_how=crs_how,
             encoding_how=encoding_how,
             headers=headers,
+            table=table,
         )
     if door.is_open and door.kind in POINTS:
         from landplan.read.points import read_points
@@ -181,7 +188,7 @@ def _read_packed(door: Door, *, layer: str | None, **options: Any) -> Raw:
 
 def read_table(
     path: str | os.PathLike[str],
-    table: str,
+    table: str | Table,
     *,
     profile: Profile | str | os.PathLike[str] | None = None,
     layer: str | None = None,
@@ -197,8 +204,8 @@ def read_table(
     ----------
     path : path
         A drawn source, a spreadsheet or a CSV.
-    table : str
-        ``parcels``, ``zones``, ``events`` ...
+    table : str or Table
+        ``parcels``, ``zones``, ``events`` ..., or a table with columns of its own.
     profile : Profile, name or path, optional
         What the provider's headers mean; what is passed here otherwise wins over it.
     layer, sheet, crs, encoding : str, optional
@@ -228,11 +235,12 @@ def read_table(
         crs_how="option" if crs else "profile",
         encoding_how="option" if encoding else "profile",
         headers=known.columns if known else None,
+        table=table if isinstance(table, Table) else None,
     )
     return as_table(raw, table, profile=known, role=role)
 
 
-def as_table(raw: Raw, table: str, *, profile: Profile | None = None, role: str = "") -> Read:
+def as_table(raw: Raw, table: str | Table, *, profile: Profile | None = None, role: str = "") -> Read:
     """
     Make records that were read one table of the dictionary.
 
@@ -240,8 +248,8 @@ def as_table(raw: Raw, table: str, *, profile: Profile | None = None, role: str 
     ----------
     raw : Raw
         As :func:`read_source` gives.
-    table : str
-        ``parcels``, ``zones``, ``events`` ...
+    table : str or Table
+        ``parcels``, ``zones``, ``events`` ..., or a table with columns of its own.
     profile : Profile, optional
         What the provider's headers mean.
     role : str, default ""
@@ -254,7 +262,7 @@ def as_table(raw: Raw, table: str, *, profile: Profile | None = None, role: str 
     """
     known = profile
     issues = list(raw.issues)
-    source = replace(raw.source, role=role or table)
+    source = replace(raw.source, role=role or (table.name if isinstance(table, Table) else table))
     frame, rows = raw.frame, list(raw.rows)
     if known is not None and known.where and len(frame):
         keep = known.selects(frame)
@@ -302,18 +310,16 @@ def as_table(raw: Raw, table: str, *, profile: Profile | None = None, role: str 
     ):
         result["industry_edition"] = pd.Series(known.industry_edition, index=result.index, dtype="str")
     result["source"] = pd.Series(source.path, index=result.index, dtype="str")
-    result["source_row"] = pd.Series(rows, index=result.index, dtype="Int64")
+    result["source_row"] = pd.Series(np.array(rows, dtype="int64"), index=result.index, dtype="Int64")
     if table == "parcels" and len(result):
         headers = [str(header) for header in frame.columns if header != "geometry"]
         ids, faults = _number(result, rows, known, headers, Issue("ATTR.NO_ID", source.path, raw.layer))
         issues += faults
         result["parcel_id"] = ids
         result = result.set_index("parcel_id")
-        by_row = dict(zip(rows, ids, strict=True))
-        issues = [_named(issue, by_row) for issue in issues]
+        issues = _name_all(issues, rows, ids)
     elif "parcel_id" in result:
-        by_row = dict(zip(rows, result["parcel_id"].fillna("").tolist(), strict=True))
-        issues = [_named(issue, by_row) for issue in issues]
+        issues = _name_all(issues, rows, result["parcel_id"].fillna("").tolist())
     elif table == "parcels":
         result.index = pd.Index([], dtype="str", name="parcel_id")
     return Read(result, issues, source, canonical, raw.layer, dict(raw.letters))
@@ -364,24 +370,24 @@ def _number(
             report("ATTR.NO_ID", None, "、".join(headers[:_SHOWN_COLUMNS]))
         prefix = (profile.id_from_row if profile is not None else None) or "row-"
         return [f"{prefix}{row:04d}" for row in rows], issues
-    wanted = frame["parcel_id"].tolist()
-    counts = frame["parcel_id"].value_counts()
-    taken = set(counts.index)
+    wanted = frame["parcel_id"]
+    odd = wanted.isna() | wanted.duplicated(keep=False)
+    ids: list[str] = wanted.tolist()
+    # Only those that share a number or have none get another; the rest are taken as they are.
+    taken = set(ids) if odd.any() else set()
     seen: dict[str, int] = {}
-    ids = []
-    for row, value in zip(rows, wanted, strict=True):
+    for position in np.flatnonzero(odd.to_numpy(dtype=bool)).tolist():
+        row, value = rows[position], ids[position]
         if not isinstance(value, str):
             name = _free(f"row-{row}", taken)
             report("ATTR.ID_MISSING", row)
-        elif counts[value] > 1:
+        else:
             seen[value] = seen.get(value, 0) + 1
             # Which of the two is the right one is not ours to say: both are named, neither is lost.
             name = value if seen[value] == 1 else _free(f"{value}#{seen[value]}", taken)
             report("ATTR.ID_DUPLICATE", row, value)
-        else:
-            name = value
         taken.add(name)
-        ids.append(name)
+        ids[position] = name
     return ids, issues
 
 
@@ -392,7 +398,13 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def _named(issue: Issue, by_row: dict[int, str]) -> Issue:
-    if issue.row is None or issue.parcel_id:
-        return issue
-    return replace(issue, parcel_id=by_row.get(issue.row, ""))
+def _name_all(issues: list[Issue], rows: list[int], ids: list[str]) -> list[Issue]:
+    """Tell with each issue of a record whose it is."""
+    asked = {issue.row for issue in issues if issue.row is not None and not issue.parcel_id}
+    if not asked:
+        return issues
+    by_row = {row: name for row, name in zip(rows, ids, strict=True) if row in asked}
+    return [
+        issue if issue.row is None or issue.parcel_id else replace(issue, parcel_id=by_row.get(issue.row, ""))
+        for issue in issues
+    ]

@@ -16,10 +16,10 @@ import pandas as pd
 from landplan.issues import Issue, codes
 from landplan.read.door import TABLES, open_door
 from landplan.read.grid import Grid, Workbook, address, letter_of, read_grids
-from landplan.read.header import Header, cell_at, declared_as, find_header, fold, row_key, text_of, unit_in
+from landplan.read.header import Header, Names, cell_at, find_header, fold, row_key, text_of, unit_in
 from landplan.read.json_table import read_json_grids
 from landplan.read.raw import Raw
-from landplan.schema import Column, column
+from landplan.schema import Column, Table, column
 from landplan.tables import Source
 from landplan.units import CANONICAL, split_header
 
@@ -46,6 +46,7 @@ def read_sheet(
     encoding: str | None = None,
     encoding_how: str = "option",
     headers: Mapping[str, str] | None = None,
+    table: Table | None = None,
 ) -> Raw:
     """
     Read the records of one sheet of a workbook, or of delimited text.
@@ -62,6 +63,8 @@ def read_sheet(
         Where it was given: ``option`` or ``profile``.
     headers : mapping of str to str, optional
         Canonical names by header, from a profile; they make a header beside those of the dictionary.
+    table : Table, optional
+        The table the sheet is to become, where that has columns of its own.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def read_sheet(
     book = read_book(door, encoding=encoding, how=encoding_how)
     issues += book.issues
     source = replace(source, encoding=book.encoding, encoding_how=book.encoding_how)
-    names = frozenset(fold(header) for header in headers or {})
+    names = Names(frozenset(fold(header) for header in headers or {}), table)
     chosen = _choose(book, sheet, names, door.name)
     if isinstance(chosen, Issue):
         if len(book.grids) == 1:
@@ -89,12 +92,10 @@ def read_sheet(
         refused = any(codes()[issue.code].severity == "error" for issue in issues)
         return Raw(pd.DataFrame(), source, issues=issues if refused else [*issues, chosen])
     grid, header = chosen
-    return _Records(grid, header, door.name, headers or {}).read(source, issues)
+    return _Records(grid, header, door.name, headers or {}, names).read(source, issues)
 
 
-def _choose(
-    book: Workbook, wanted: str | None, names: frozenset[str], source: str
-) -> tuple[Grid, Header] | Issue:
+def _choose(book: Workbook, wanted: str | None, names: Names, source: str) -> tuple[Grid, Header] | Issue:
     """The sheet to read with its header, or why there is none."""
     grids = book.grids
     if wanted is not None and grids and grids[0].name:
@@ -124,6 +125,7 @@ class _Records:
     header: Header
     source: str
     mapped: Mapping[str, str]
+    names: Names
     issues: list[Issue] = field(default_factory=list)
 
     def report(
@@ -137,7 +139,10 @@ class _Records:
         self.issues.append(Issue(code, self.source, self.grid.name, number, cell, field=title, value=value))
 
     def _column(self, title: str) -> Column | None:
-        return column(self.mapped[title]) if title in self.mapped else declared_as(title)
+        if title not in self.mapped:
+            return self.names.meant_by(title)
+        own = self.names.table.columns if self.names.table is not None else {}
+        return own.get(self.mapped[title]) or column(self.mapped[title])
 
     def read(self, source: Source, issues: list[Issue]) -> Raw:
         """Read the records and balance the rows."""
@@ -146,9 +151,8 @@ class _Records:
         titles = self._unique_titles(start)
         found = {at: self._column(title) for at, title in titles.items()}
         kinds = {at: declared.kind for at, declared in found.items() if declared}
-        id_at = next(
-            (at for at, declared in found.items() if declared and declared.name == "parcel_id"), None
-        )
+        key = "parcel_id" if self.names.table is None else self.names.table.key
+        id_at = next((at for at, declared in found.items() if declared and declared.name == key), None)
         width = max(titles, default=0) + 1
         kept: list[int] = []
         total = 0

@@ -14,7 +14,7 @@ import shapely
 from pyproj.exceptions import ProjError
 from shapely.errors import ShapelyError
 
-from landplan.crs import crs_name, in_measuring_zones, measuring_epsg
+from landplan.crs import are_valid, crs_name, in_measuring_zones, measuring_epsg
 from landplan.errors import CRSError
 from landplan.issues import Issue, codes
 from landplan.read.door import ARCHIVES, VECTORS, Door, open_door
@@ -170,6 +170,8 @@ def _place(
         if not any(codes()[issue.code].severity == "error" for issue in issues):
             issues = [*issues, Issue("FILE.EMPTY", source=door.name, layer=chosen)]
         return _refused(door, issues, layer=chosen)
+    if records.geometries is None:
+        return _hand_over_table(door, chosen, records, issues=issues)
     geometries, faults = _look_at(records, door.name, chosen)
     issues += faults
     placed = decide_crs(
@@ -225,7 +227,7 @@ def _look_at(records: Records, source: str, layer: str) -> tuple[Any, list[Issue
     points, owners = shapely.get_coordinates(flat, return_index=True)
     infinite = np.zeros(len(values), dtype=bool)
     # Numbers beyond the solar system are damage as NaN is, and squared they are infinite.
-    infinite[owners[~(np.abs(points) < FARTHEST).all(axis=1)]] = True
+    infinite[owners[~((np.abs(points[:, 0]) < FARTHEST) & (np.abs(points[:, 1]) < FARTHEST))]] = True
     is_polygon = np.isin(shapely.get_type_id(values), (3, 6))
 
     def issues_of(code: str, mask: Any) -> Iterator[Issue]:
@@ -242,6 +244,23 @@ def _look_at(records: Records, source: str, layer: str) -> tuple[Any, list[Issue
     if lifted.any():
         issues.append(Issue("GEOM.Z_DROPPED", source=source, layer=layer, value=int(lifted.sum())))
     return flat, issues
+
+
+def _hand_over_table(door: Door, layer: str, records: Records, *, issues: list[Issue]) -> Raw:
+    """Records of a table that draws nothing."""
+    count = len(records.rows)
+    source = Source("", door.name, door.sha256, rows_in=records.rows_in, rows_imported=count)
+    return Raw(_frame_of(records), source, list(records.rows), issues=issues, layer=layer)
+
+
+def _frame_of(records: Records) -> pd.DataFrame:
+    columns = {
+        (f"{name}_1" if name == "geometry" else name): pd.Series(
+            values, dtype=object if isinstance(values, list) else None
+        )
+        for name, values in records.columns.items()
+    }
+    return pd.DataFrame(columns, index=range(len(records.rows)), copy=False)
 
 
 def _hand_over(
@@ -268,11 +287,7 @@ def _hand_over(
         encoding=decision.encoding,
         encoding_how=decision.how,
     )
-    columns = {
-        (f"{name}_1" if name == "geometry" else name): pd.Series(values, dtype=object)
-        for name, values in records.columns.items()
-    }
-    frame = gpd.GeoDataFrame(pd.DataFrame(columns, index=range(count)), geometry=geometries, crs=placed.crs)
+    frame = gpd.GeoDataFrame(_frame_of(records), geometry=geometries, crs=placed.crs)
     if not is_placed:
         return Raw(frame.iloc[:0], source, issues=issues, layer=layer)
     source = replace(source, area_m2=measure_total(frame))
@@ -296,9 +311,9 @@ def measure_total(frame: gpd.GeoDataFrame, measure_crs: Any = None) -> float | N
         Square metres; invalid ones are left out (their area is a matter of
         repair). None where none can be measured, or where they lie outside the measuring zones.
     """
-    values = frame.geometry.values
-    sound = frame[
-        np.isin(shapely.get_type_id(values), (3, 6)) & shapely.is_valid(values) & ~shapely.is_empty(values)
+    values = np.asarray(frame.geometry.values)
+    sound = frame[[frame.geometry.name]][
+        np.isin(shapely.get_type_id(values), (3, 6)) & are_valid(values) & ~shapely.is_empty(values)
     ]
     if sound.empty:
         return None

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import shapely
+from geopandas import GeoDataFrame
 
 from landplan.crs import to_lonlat, transform
 from landplan.issues import Issue
-
-if TYPE_CHECKING:
-    from geopandas import GeoDataFrame
 
 __all__ = ["gcj02_offset", "look_for_marks", "look_for_shift"]
 
@@ -121,22 +119,24 @@ def look_for_shift(parcels: GeoDataFrame, reference: GeoDataFrame) -> list[Issue
         drawn &= ~parcels["is_quarantined"].fillna(False).to_numpy(dtype=bool)
     if not drawn.any() or reference.empty:
         return []
-    degrees = to_lonlat(parcels.loc[drawn, [parcels.geometry.name]])
-    whole = shapely.union_all(transform(reference, degrees.crs).geometry.values)
-    shapes = degrees.geometry.values
-    centres = shapely.get_coordinates(shapely.centroid(shapes))
+    land = parcels.loc[drawn, [parcels.geometry.name]]
+    shapes = np.asarray(land.geometry.values)
+    middles = to_lonlat(GeoDataFrame(geometry=shapely.centroid(shapes), crs=land.crs))
+    whole = shapely.union_all(transform(reference, middles.crs).geometry.values)
+    centres = shapely.get_coordinates(middles.geometry.values)
     east, north = gcj02_offset(centres[:, 0], centres[:, 1])
+    areas = shapely.area(shapes)
+    # By their middles first: only where those are better off shifted is the land itself laid over the zones.
+    shapely.prepare(whole)
+    places = [centres, centres - np.column_stack([east, north])]
+    held = [float(areas[shapely.contains_xy(whole, *points_of.T)].sum()) for points_of in places]
+    if held[0] >= held[1]:
+        return []
+    shapes = np.asarray(to_lonlat(land).geometry.values)
+    area = float(shapely.area(shapes).sum())
     points = shapely.get_coordinates(shapes)
     by_vertex = np.repeat(np.column_stack([east, north]), shapely.get_num_coordinates(shapes), axis=0)
     moved = shapely.set_coordinates(np.array(shapes, dtype=object), points - by_vertex)
-    areas = shapely.area(np.array(shapes, dtype=object))
-    area = float(areas.sum())
-    # By their middles first: only where those are better off shifted is the land itself laid over the zones.
-    shapely.prepare(whole)
-    middles = [centres, centres - np.column_stack([east, north])]
-    held = [float(areas[shapely.contains_xy(whole, *points_of.T)].sum()) / area for points_of in middles]
-    if held[0] >= held[1]:
-        return []
     shares = [
         float(shapely.area(shapely.intersection(these, whole)).sum()) / area for these in (shapes, moved)
     ]

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from landplan.crs import in_measuring_zones, measuring_epsg, transform
+from landplan.crs import in_measuring_zones, lay_out_rings, measuring_epsg, transform
 from landplan.issues import Issue
+from landplan.repair.fit import fit_neighbours
 from landplan.repair.shapes import rings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from geopandas import GeoDataFrame
 
@@ -46,6 +47,7 @@ MAX_CROSSINGS = 1_000_000
 _LONG = 20  # times its width, from which on a strip is a gap and not the corner between two parcels
 _MANY = 1_000_000  # product of the vertices of a pair, below which its crossings need no counting
 _STEP = 256
+_CELLS = 512  # to a side, of the grid on which edges are counted
 
 
 def find_conflicts(parcels: GeoDataFrame, measure_crs: Any = None) -> list[Issue]:
@@ -68,55 +70,65 @@ def find_conflicts(parcels: GeoDataFrame, measure_crs: Any = None) -> list[Issue
     -----
     The whole table is looked at at once: a neighbour may lie in another file.
     """
-    sound = parcels[~parcels["is_quarantined"].fillna(False).to_numpy(dtype=bool)]
+    sound = parcels.loc[~parcels["is_quarantined"].fillna(False).to_numpy(dtype=bool), ["geometry"]]
     if sound.empty:
         return []
     codes = measuring_epsg(sound, measure_crs)
-    found: list[tuple[int, Issue]] = []
-    order = {pid: n for n, pid in enumerate(parcels.index)}
+    found: list[tuple[Any, Issue]] = []  # with the number of the parcel each is told of
     for _, part in in_measuring_zones(sound, codes):
-        widths = 2 * shapely.area(part.geometry.values) / shapely.length(part.geometry.values)
+        drawn = np.asarray(part.geometry.values)
+        widths = 2 * shapely.area(drawn) / shapely.length(drawn)
         for pid, width in zip(
             part.index[widths < SLIVER_WIDTH_M], widths[widths < SLIVER_WIDTH_M], strict=True
         ):
             limit = f"≥ {SLIVER_WIDTH_M:g} m"
-            found.append(
-                (order[pid], Issue("GEOM.SLIVER", parcel_id=str(pid), value=f"{width:.2f} m", limit=limit))
-            )
+            found.append((pid, Issue("GEOM.SLIVER", parcel_id=str(pid), value=f"{width:.2f} m", limit=limit)))
     # Neighbours across a zone line are compared in the plane of the zone that holds most parcels.
     # Never in the plane of the source: EPSG:3857 and a plane in feet would give another area than the parcels have.
     most = pd.Series(int(codes.mode().iloc[0]), index=sound.index, dtype="Int64")
     _, plane = next(in_measuring_zones(sound, most))
-    shapes = plane.geometry.values
-    left, right = shapely.STRtree(shapes).query(shapes, predicate="intersects")
-    pairs = np.column_stack([left, right])[left < right]
+    shapes = np.asarray(plane.geometry.values)
+    fit = fit_neighbours(shapes, GAP_WIDTH_M)
+    pairs = fit.pairs[shapely.intersects(shapes[fit.pairs[:, 0]], shapes[fit.pairs[:, 1]])]
     is_tangled = find_tangles(shapes, pairs)
     for one, other in pairs[is_tangled].tolist():
         for a, b in ((one, other), (other, one)):
             value = f"{plane.index[a]} × {plane.index[b]}"
-            found.append(
-                (order[plane.index[a]], Issue("LIMIT.MEMORY", parcel_id=str(plane.index[a]), value=value))
-            )
-    pairs = pairs[~is_tangled]
+            found.append((plane.index[a], Issue("LIMIT.MEMORY", parcel_id=str(plane.index[a]), value=value)))
+    found += _find_claims(sound, plane, codes, pairs[~is_tangled])
+    if not is_tangled.any():
+        found += [(plane.index[at], issue) for at, issue in _find_gaps(plane, fit.groups)]
+    order = parcels.index.get_indexer([pid for pid, _ in found])
+    return [found[k][1] for k in np.argsort(order, kind="stable")]
+
+
+def _find_claims(
+    sound: GeoDataFrame, plane: GeoDataFrame, codes: pd.Series[Any], pairs: Any
+) -> list[tuple[Any, Issue]]:
+    """Land that two claim, told to both."""
+    shapes = np.asarray(plane.geometry.values)
     common = shapely.intersection(shapes[pairs[:, 0]], shapes[pairs[:, 1]])
     area = shapely.area(common)
     perimeter = np.maximum(shapely.length(common), 1e-12)
     larger = np.maximum(shapely.area(shapes[pairs[:, 0]]), shapely.area(shapes[pairs[:, 1]]))
-    claimed = (area > 0.01) & (2 * area / perimeter > OVERLAP_WIDTH_M)
-    for (a, b), whole in zip(pairs[claimed], larger[claimed], strict=True):
-        # The figure that is told is taken in the zone of the first of the two, as its area is.
-        both = sound.iloc[[a, b]]
-        own = pd.Series(codes.iloc[a], index=both.index, dtype="Int64")
-        _, drawn = next(in_measuring_zones(both, own))
-        shared = float(shapely.area(shapely.intersection(*drawn.geometry.values)))
-        same = shared > (1 - 1e-6) * whole
-        for one, other in ((plane.index[a], plane.index[b]), (plane.index[b], plane.index[a])):
-            value = str(other) if same else f"{other}（{shared:.2f} m2）"
+    claimed = np.flatnonzero((area > 0.01) & (2 * area / perimeter > OVERLAP_WIDTH_M))
+    # The figure that is told is taken in the zone of the first of the two, as its area is.
+    shared = np.zeros(len(pairs))
+    zone = codes.iloc[pairs[claimed, 0]].reset_index(drop=True)
+    sides = [sound.iloc[pairs[claimed, side]].reset_index(drop=True) for side in (0, 1)]
+    parts = zip(in_measuring_zones(sides[0], zone), in_measuring_zones(sides[1], zone), strict=True)
+    for (_, one), (_, other) in parts:
+        both = shapely.intersection(np.asarray(one.geometry.values), np.asarray(other.geometry.values))
+        shared[claimed[one.index]] = shapely.area(both)
+    found: list[tuple[Any, Issue]] = []
+    for k in claimed.tolist():
+        a, b = (plane.index[at] for at in pairs[k])
+        same = shared[k] > (1 - 1e-6) * larger[k]
+        for one, other in ((a, b), (b, a)):
+            value = str(other) if same else f"{other}（{shared[k]:.2f} m2）"
             code = "GEOM.DUPLICATE" if same else "GEOM.OVERLAP"
-            found.append((order[one], Issue(code, parcel_id=str(one), value=value, limit="0 m2")))
-    if not is_tangled.any():
-        found += [(order[plane.index[at]], issue) for at, issue in _find_gaps(plane)]
-    return [issue for _, issue in sorted(found, key=lambda pair: pair[0])]
+            found.append((one, Issue(code, parcel_id=str(one), value=value, limit="0 m2")))
+    return found
 
 
 def find_tangles(shapes: Any, pairs: Any) -> Any:
@@ -207,6 +219,11 @@ def set_tangles_apart(
         heavy = np.flatnonzero(sizes * int(weights.max()) > _MANY)
         large = np.flatnonzero(weights * int(sizes.max()) > _MANY)
         moved = np.asarray(transform(layer.iloc[large], parcels.crs).geometry.values, dtype=object)
+        # A border of 200,000 points crosses a parcel of twelve a few times: what counts is how much of it is near.
+        crowd = _edges_near(shapely.bounds(shapes[heavy]), moved)
+        heavy = heavy[sizes[heavy] * crowd > _MANY]
+        if not len(heavy):
+            continue
         first, second = shapely.STRtree(moved).query(shapes[heavy], predicate="intersects")
         both = np.concatenate([shapes[heavy], moved])
         tangled = find_tangles(both, np.column_stack([first, second + len(heavy)]))
@@ -218,6 +235,29 @@ def set_tangles_apart(
     if not issues:
         return parcels, []
     return parcels.assign(is_quarantined=pd.array(apart, dtype="boolean")), issues
+
+
+def _edges_near(boxes: Any, features: Any) -> Any:
+    """How many edges of features come near each box, at the most."""
+    rings = lay_out_rings(features)
+    joined = np.ones(len(rings.points), dtype=bool)
+    joined[rings.begins[1:] - 1] = False
+    start, end = rings.points[:-1][joined[:-1]], rings.points[1:][joined[:-1]]
+    length = np.abs(end - start).max(axis=1, initial=0.0)
+    low, high = rings.points.min(axis=0, initial=np.inf), rings.points.max(axis=0, initial=-np.inf)
+    cell = max(float((high - low).max()) / _CELLS, 1e-9)
+    # Edges longer than a cell are few, and are taken to be near everywhere.
+    short = length <= cell
+    count, _, _ = np.histogram2d(
+        *((start + end)[short] / 2).T, bins=_CELLS, range=np.column_stack([low, low + cell * _CELLS]).tolist()
+    )
+    total = np.zeros((_CELLS + 1, _CELLS + 1))
+    total[1:, 1:] = count.cumsum(axis=0).cumsum(axis=1)
+    # The middle of an edge that touches a box lies within half a cell of it.
+    first = np.clip(np.floor((boxes[:, :2] - low) / cell - 1), 0, _CELLS).astype(int)
+    last = np.clip(np.ceil((boxes[:, 2:] - low) / cell + 1), 0, _CELLS).astype(int)
+    (west, south), (east, north) = first.T, last.T
+    return total[east, north] - total[west, north] - total[east, south] + total[west, south] + np.sum(~short)
 
 
 def _outline(geometry: Any) -> tuple[Any, Any]:
@@ -234,36 +274,51 @@ def _near(outline: tuple[Any, Any], box: Any) -> Any:
     return np.stack([outline[0][touching], outline[1][touching]], axis=1)
 
 
-def _find_gaps(plane: GeoDataFrame) -> list[tuple[int, Issue]]:
+def _find_gaps(plane: GeoDataFrame, groups: Sequence[Any]) -> list[tuple[int, Issue]]:
     """Strips and holes between neighbours, told to each parcel at them."""
-    shapes = plane.geometry.values
-    tree = shapely.STRtree(shapes)
-    left, right = tree.query(shapes, predicate="dwithin", distance=GAP_WIDTH_M)
-    near = np.unique(left[left != right])
-    if not len(near):
+    shapes = np.asarray(plane.geometry.values)
+    gaps = np.array([*_gaps_of(shapes, groups), None], dtype=object)[:-1]
+    if not len(gaps):
         return []
-    whole = shapely.union_all(shapes[near])
-    holes = [shapely.Polygon(ring) for part in shapely.get_parts(whole) for ring in part.interiors]
-    half = GAP_WIDTH_M / 2
-    # Swollen and shrunk with sharp corners, the land is itself again but for strips narrower than the swelling.
-    closed = shapely.buffer(shapely.buffer(whole, half, join_style="mitre"), -half, join_style="mitre")
-    strips = [
-        part for part in shapely.get_parts(shapely.difference(closed, whole)) if part.geom_type == "Polygon"
-    ]
+    near = np.unique(np.concatenate(groups))
+    gap_of, around = shapely.STRtree(shapes[near]).query(gaps, predicate="dwithin", distance=OVERLAP_WIDTH_M)
+    order = np.lexsort((around, gap_of))
+    gap_of, around = gap_of[order], near[around[order]]
+    area, width = shapely.area(gaps), _width(gaps)
     found: list[tuple[int, Issue]] = []
-    small = [hole for hole in holes if hole.area <= GAP_AREA_M2]
-    inside = shapely.STRtree(small)
-    for gap, is_hole in (*((hole, True) for hole in small), *((strip, False) for strip in strips)):
-        width = 2 * gap.area / gap.length if gap.length else 0.0
-        if gap.area < 0.01 or width < OVERLAP_WIDTH_M:
-            continue
-        if not is_hole and (gap.length / 2 < _LONG * width or len(inside.query(gap, predicate="within"))):
-            continue
-        around = sorted(tree.query(gap, predicate="dwithin", distance=OVERLAP_WIDTH_M).tolist())
-        if len(around) < 2:
-            continue
-        for at in around:
-            others = "、".join(str(plane.index[other]) for other in around if other != at)
-            value = f"{others}（{gap.area:.2f} m2，宽 {width:.2f} m）"
+    for k in np.flatnonzero(np.bincount(gap_of, minlength=len(gaps)) > 1).tolist():
+        beside = around[np.searchsorted(gap_of, k) : np.searchsorted(gap_of, k, side="right")].tolist()
+        for at in beside:
+            others = "、".join(str(plane.index[other]) for other in beside if other != at)
+            value = f"{others}（{area[k]:.2f} m2，宽 {width[k]:.2f} m）"
             found.append((at, Issue("GEOM.GAP", parcel_id=str(plane.index[at]), value=value, limit="0 m2")))
     return found
+
+
+def _gaps_of(shapes: Any, groups: Sequence[Any]) -> Iterator[Any]:
+    """Land between the shapes of each group: small holes, then strips."""
+    # Groups of like size side by side, so that one call unites many.
+    sizes = np.array([len(members).bit_length() for members in groups])
+    for size in np.unique(sizes):
+        alike = [groups[k] for k in np.flatnonzero(sizes == size).tolist()]
+        laid = np.full((len(alike), max(map(len, alike))), None, dtype=object)
+        for row, members in enumerate(alike):
+            laid[row, : len(members)] = shapes[members]
+        wholes = shapely.union_all(laid, axis=1)
+        half = GAP_WIDTH_M / 2
+        # Swollen and shrunk with sharp corners, the land is itself again but for strips narrower than the swelling.
+        closed = shapely.buffer(shapely.buffer(wholes, half, join_style="mitre"), -half, join_style="mitre")
+        rings, polygon = shapely.get_rings(shapely.get_parts(wholes), return_index=True)
+        is_hole = np.concatenate([[False], polygon[1:] == polygon[:-1]])
+        holes = shapely.polygons(rings[is_hole])
+        holes = holes[shapely.area(holes) <= GAP_AREA_M2]
+        strips = shapely.get_parts(shapely.difference(closed, wholes))
+        long = (shapely.get_type_id(strips) == 3) & (shapely.length(strips) / 2 >= _LONG * _width(strips))
+        strips = strips[long]
+        told = shapely.STRtree(holes).query(strips, predicate="within")[0]
+        for gaps in (holes, np.delete(strips, told)):
+            yield from gaps[(shapely.area(gaps) >= 0.01) & (_width(gaps) >= OVERLAP_WIDTH_M)]
+
+
+def _width(shapes: Any) -> Any:
+    return 2 * shapely.area(shapes) / np.maximum(shapely.length(shapes), 1e-12)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import shapely
+from geopandas import GeoSeries
 
-from landplan.crs import is_true_to_area
+from landplan.crs import are_valid, is_true_to_area
 from landplan.issues import Issue
 
 if TYPE_CHECKING:
@@ -119,8 +120,20 @@ def _mend(geometry: Any, crs: Any, in_metres: bool) -> tuple[Any, str, str]:
     return None, found, vertex
 
 
-def _doubled_points(geometry: Any, crs: Any) -> dict[int, tuple[str, str]]:
+def _doubled_points(geometry: Any, vertices: Any, owner: Any, crs: Any) -> dict[int, tuple[str, str]]:
     """By position: the first vertex that is drawn twice in a row, and a sentence with the number of such."""
+    same = (
+        (owner[1:] == owner[:-1])
+        & (vertices[1:, 0] == vertices[:-1, 0])
+        & (vertices[1:, 1] == vertices[:-1, 1])
+    )
+    # One of these may be the end of one ring and the beginning of another: the few there are are taken apart.
+    positions = np.unique(owner[1:][same])
+    found = _doubled_in_rings(geometry[positions], crs)
+    return {int(positions[at]): told for at, told in found.items()}
+
+
+def _doubled_in_rings(geometry: Any, crs: Any) -> dict[int, tuple[str, str]]:
     rings, owner = rings_of(geometry)
     points, ring = shapely.get_coordinates(rings, return_index=True)
     same = (ring[1:] == ring[:-1]) & (points[1:] == points[:-1]).all(axis=1)
@@ -165,8 +178,9 @@ def repair_parcels(parcels: GeoDataFrame) -> tuple[GeoDataFrame, list[Issue]]:
     >>> bool(repaired.is_quarantined["A"]), issues[0].code
     (True, 'GEOM.INVALID')
     """
-    result = parcels.copy()
-    geometry = np.asarray(shapely.force_2d(parcels.geometry.values), dtype=object)
+    geometry = np.array(parcels.geometry.values, dtype=object)
+    lifted = shapely.has_z(geometry)
+    geometry[lifted] = shapely.force_2d(geometry[lifted])
     quarantined = np.zeros(len(parcels), dtype=bool)
     issues: list[Issue] = []
 
@@ -187,9 +201,8 @@ def repair_parcels(parcels: GeoDataFrame) -> tuple[GeoDataFrame, list[Issue]]:
     missing = shapely.is_missing(geometry)
     empty = shapely.is_empty(geometry) & ~missing
     finite = np.atleast_1d(np.isfinite(shapely.bounds(geometry)).all(axis=1))
-    if len(geometry):
-        vertices, owner = shapely.get_coordinates(geometry, return_index=True)
-        finite[np.unique(owner[~(np.abs(vertices) < _FARTHEST).all(axis=1)])] = False
+    vertices, owner = shapely.get_coordinates(geometry, return_index=True)
+    finite[owner[~((np.abs(vertices[:, 0]) < _FARTHEST) & (np.abs(vertices[:, 1]) < _FARTHEST))]] = False
     polygonal = np.isin(shapely.get_type_id(geometry), _POLYGONAL)
     for code, faulty in (
         ("GEOM.NULL", missing),
@@ -202,7 +215,8 @@ def repair_parcels(parcels: GeoDataFrame) -> tuple[GeoDataFrame, list[Issue]]:
         quarantined |= faulty
 
     in_metres = parcels.crs is not None and is_true_to_area(parcels.crs)
-    for position in np.flatnonzero(~quarantined & ~shapely.is_valid(geometry)):
+    drawn = geometry.copy()
+    for position in np.flatnonzero(~quarantined & ~are_valid(geometry)):
         mended, found, vertex = _mend(geometry[position], parcels.crs, in_metres)
         if mended is None:
             quarantined[position] = True
@@ -211,14 +225,13 @@ def repair_parcels(parcels: GeoDataFrame) -> tuple[GeoDataFrame, list[Issue]]:
             geometry[position] = mended
             report("GEOM.REPAIRED", int(position), f"< {AREA_TOLERANCE:.4%}，{found}", vertex)
 
-    measurable = np.where(quarantined, None, shapely.force_2d(parcels.geometry.values))
-    for at, (vertex, said) in _doubled_points(measurable, parcels.crs).items():
-        report("GEOM.DOUBLE_POINT", at, said, vertex)
+    for at, (vertex, said) in _doubled_points(drawn, vertices, owner, parcels.crs).items():
+        if not quarantined[at]:
+            report("GEOM.DOUBLE_POINT", at, said, vertex)
 
-    lifted = shapely.has_z(parcels.geometry.values)
     if lifted.any():
         issues.append(Issue("GEOM.Z_DROPPED", value=int(lifted.sum())))
-    result = result.set_geometry(pd.Series(geometry, index=parcels.index), crs=parcels.crs)
+    result = parcels.set_geometry(GeoSeries(geometry, index=parcels.index, crs=parcels.crs))
     result["is_quarantined"] = pd.array(quarantined, dtype="boolean")
     return result, issues
 

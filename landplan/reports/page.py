@@ -9,19 +9,15 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from landplan.schema import Column, column, display
+from landplan.reports.fields import Cell, Field, fields_of
 
-__all__ = ["Cell", "Field", "Page", "fields_of", "text_width"]
-
-Cell = str | float | int | date | None
+__all__ = ["BORDER", "TONES", "Cell", "Field", "Page", "fields_of", "text_width"]
 
 FONT = "Microsoft YaHei"
 TONES = {
@@ -44,107 +40,6 @@ _EXACT = 10**15
 _NUMERIC = (int, float, np.number)
 _ONE_PAGE = 265
 _PAGE_WIDTH = 170
-_WIDEST = 44
-_WIDE = {"reference": 72, "supply_reason_zh": 56, "industry_name": 24}
-_NUMBERS = {
-    "area": "#,##0.00",
-    "money": "#,##0.00",
-    "share": "0.00",
-    "ratio": "0.00##",
-    "intensity": "#,##0.00##",
-    "annual_intensity": "#,##0.00##",
-    "energy_intensity": "0.00##",
-    "length": "0.0##",
-    "angle": "0.0##",
-    "volume": "#,##0",
-}
-
-
-@dataclass
-class Field:
-    """
-    One column of a printed table.
-
-    Parameters
-    ----------
-    header : str
-        Title, with the unit in brackets.
-    values : list of Cell
-        One per row; None for missing.
-    number : str or list of str, default ""
-        Number format of Excel, for all rows or row by row; "" for as it is.
-    tones : list of str
-        Codes that choose the fill, one per row; empty for none.
-    widest : int, default 44
-        Half-width characters beyond which text is wrapped.
-    """
-
-    header: str
-    values: list[Cell]
-    number: str | list[str] = ""
-    tones: list[str] = field(default_factory=list)
-    widest: int = _WIDEST
-
-    def numbers(self) -> list[str]:
-        """
-        Give the number format of each row.
-
-        Returns
-        -------
-        list of str
-            As long as ``values``.
-        """
-        return [self.number] * len(self.values) if isinstance(self.number, str) else self.number
-
-
-def fields_of(frame: pd.DataFrame, names: Sequence[str], titles: dict[str, str]) -> list[Field]:
-    """
-    Lay canonical columns out for printing, with labels, the units people read and words for codes.
-
-    Parameters
-    ----------
-    frame : DataFrame, n rows
-        Canonical columns.
-    names : sequence of str
-        Which of them, in order; those the frame lacks are passed over.
-    titles : dict of str to str
-        Titles of layers and items by name.
-
-    Returns
-    -------
-    list of Field
-        One per column; quantities as numbers, days as days.
-    """
-    found = []
-    for name in names:
-        if name not in frame.columns:
-            continue
-        declared = column(name)
-        values = frame[name]
-        shown = display(values.to_frame(), titles=titles).iloc[:, 0]
-        if declared.kind == "day":
-            cells: list[Cell] = [None if pd.isna(day) else pd.Timestamp(day).date() for day in values]
-        else:
-            cells = [None if pd.isna(value) else value for value in shown.tolist()]
-        is_coded = declared.kind == "category"
-        tones = ["" if pd.isna(code) else str(code) for code in values] if is_coded else []
-        widest = _WIDE.get(name, _WIDEST)
-        found.append(
-            Field(_header(declared, name, titles), cells, _number_format(declared, name), tones, widest)
-        )
-    return found
-
-
-def _header(declared: Column, name: str, titles: dict[str, str]) -> str:
-    header = declared.header("zh", titles)
-    prefix, dot, _ = name.partition(".")
-    return f"{column('basis').word(prefix)}：{header}" if dot else header
-
-
-def _number_format(declared: Column, name: str) -> str:
-    if name.endswith("_overlap_m2"):
-        return "#,##0.00##"  # a sliver of 0.003 亩 inside a red line must not be printed as nothing
-    return _NUMBERS.get(declared.kind, "")
 
 
 @lru_cache(maxsize=1 << 16)
@@ -344,7 +239,10 @@ class Page:
     @staticmethod
     def _printed(value: Cell, number: str) -> str:
         if isinstance(value, float) and number:
-            return f"{value:,.{max(len(number.partition('.')[2]), 2)}f}"
+            after = number.partition(".")[2]
+            text = f"{value:,.{max(len(after), 2)}f}"
+            needless = len(text) - len(text.rstrip("0"))
+            return text[: len(text) - min(needless, after.count("#"))]
         return "" if value is None else f"{value:.10g}" if isinstance(value, float) else str(value)
 
     def _room(self, first: int, after: int) -> int:
@@ -398,7 +296,8 @@ class Page:
         for item, first, after in zip(fields, starts, starts[1:], strict=False):
             self.merge(top, first, after - 1, item.header, **header)
             room = self._room(first, after)
-            lines = max(lines, math.ceil(text_width(item.header) / max(room - 1, 4)))
+            parts = item.header.split("\n")
+            lines = max(lines, sum(math.ceil(text_width(part) / max(room - 1, 4)) for part in parts))
         self.sheet.set_row(top, 15 * lines + 4)
         count = len(fields[0].values)
         room_left = _MAX_ROWS - top - 2

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from landplan.errors import Fault, StoreError
 from landplan.reports.book import publish_book
+from landplan.reports.ledgers import list_sheets
 from landplan.reports.page import Cell, Field, Page, fields_of
 from landplan.schema import column, dictionary
 from landplan.supply import balance_supply, count_by_zone, list_supply
@@ -17,11 +18,16 @@ from landplan.tables import Assessment
 from landplan.units import convert
 from landplan.verdict import rank_reasons
 
+if TYPE_CHECKING:
+    from landplan.project import Project
+
 __all__ = ["write_workbook"]
 
 _FIRST = (
-    "parcel_id", "parcel_name", "zone_name", "verdict", "supply_class", "supply_reason_zh", "fail_count",
-    "open_count", "area_m2", "area_registered_m2",
+    "parcel_id", "parcel_name", "zone_name", "verdict", "supply_class", "stock_kind", "tier", "ready_on",
+    "is_ready_tentative", "supply_reason_zh", "fail_count", "open_count", "task_count", "area_m2", "area_registered_m2",
+    "approval_axis", "servicing_axis", "sale_axis", "occupation_axis", "clear_land", "clear_land_missing",
+    "servicing_level", "ready_days", "ready_cost_cny",
 )  # fmt: skip
 _UNLISTED = ("zone_code", "supply_class", "supply_reason_en")
 _ISSUES = (
@@ -39,7 +45,7 @@ _AREA_NOTE = (
 )
 
 
-def write_workbook(assessment: Assessment, path: Path) -> Path:
+def write_workbook(assessment: Assessment, path: Path, project: Project | None = None) -> Path:
     """
     Write an assessment as an Excel workbook for planners.
 
@@ -49,6 +55,8 @@ def write_workbook(assessment: Assessment, path: Path) -> Path:
         What was judged; areas in m2, shown in 亩.
     path : Path
         Name of the file, ending in ``.xlsx``; a former one is replaced in one step.
+    project : Project or None
+        What it asks of batches and of the reserve, and where its own declarations of registers stand.
 
     Returns
     -------
@@ -62,7 +70,9 @@ def write_workbook(assessment: Assessment, path: Path) -> Path:
 
     Notes
     -----
-    Sheets: 汇总, 存量可出让, 增量可报批, 地块, 判定依据, 问题清单, 规则集, 对照. No cell holds a formula.
+    Sheets: 汇总, 存量可出让, 增量可报批; where there is something to say 供应结构, 储备库, 报批批次, 用地清单, 要素台账,
+    厂房楼宇, 前期经费; 地块, 判定依据, 问题清单; one for each other register with rows; 规则集, 对照. No cell holds a
+    formula.
     """
     path = Path(path)
     if path.suffix.lower() != ".xlsx":
@@ -74,9 +84,18 @@ def write_workbook(assessment: Assessment, path: Path) -> Path:
     def of(fill: Callable[[Page, Assessment], None]) -> Callable[[Page], None]:
         return lambda page: fill(page, assessment)
 
+    lists, registers = list_sheets(assessment, project)
+    sheets: dict[str, Callable[[Page], None]] = {}
+    for name, fill in _SHEETS.items():
+        if name == "地块":
+            sheets |= lists
+        if name == "规则集":
+            sheets |= {f"{title} 2" if title in _SHEETS else title: made for title, made in registers.items()}
+        sheets[name] = of(fill)
+    sheets["对照"] = lambda page: _dictionary(page, assessment, lists)
     return publish_book(
         path,
-        {name: of(fill) for name, fill in _SHEETS.items()},
+        sheets,
         title=f"{told.project} 评定结果",
         author=f"landplan {told.version}",
         day=told.as_of,
@@ -241,7 +260,9 @@ def _findings(page: Page, assessment: Assessment) -> None:
     titles = _titles(assessment)
     rank = assessment.findings["status"].map(_STATUS).fillna(9)
     advisory = assessment.findings["force"] != "mandatory"
-    order = pd.DataFrame({"passed": rank >= _STATUS["exempt"], "advisory": advisory, "rank": rank})
+    overridden = assessment.findings["overridden_by"].notna()
+    settled = (rank >= _STATUS["exempt"]) | overridden
+    order = pd.DataFrame({"passed": settled, "advisory": advisory, "rank": rank})
     findings = assessment.findings.loc[order.sort_values(["passed", "advisory", "rank"], kind="stable").index]
     rows = findings.to_dict("records")
     before = fields_of(findings, ["parcel_id", "status"], titles)
@@ -256,8 +277,10 @@ def _findings(page: Page, assessment: Assessment) -> None:
         titles,
     )
     fields = [*before, rule, reason, measured, compared, required, margin, *after]
+    if overridden.any():
+        fields += fields_of(findings, ["overridden_by"], titles)
     notes = [
-        "先列未通过（不达标、无法核验、一事一议），后列通过与不适用。",
+        "先列未通过（不达标、无法核验、一事一议），后列通过、不适用和被人工决定取代的。",
         "实测值、要求、余量同用“单位”一列的单位；余量为负即不达标。",
     ]
     _list(page, "判定依据", notes, fields, assessment)
@@ -331,12 +354,26 @@ def _rulebooks(page: Page, assessment: Assessment) -> None:
     page.table(fields)
 
 
-def _dictionary(page: Page, assessment: Assessment) -> None:
+_TABLES = {
+    "储备库": ["reserve"],
+    "报批批次": ["board"],
+    "用地清单": ["tasks"],
+    "要素台账": ["headroom"],
+    "厂房楼宇": ["buildings", "buildings_list"],
+    "前期经费": ["funds"],
+}
+"""Tables of the dictionary by the sheet they stand on."""
+
+
+def _dictionary(page: Page, assessment: Assessment, lists: Iterable[str]) -> None:
     titles = _titles(assessment)
     used: dict[str, str] = {"parcel_id": "地块"}
     used |= {str(name): "地块" for name in assessment.parcels.columns if name != "geometry"}
+    shown = {"findings": "判定依据", "issues": "问题清单"}
+    shown |= {table: title for title, tables in _TABLES.items() if title in lists for table in tables}
+    shown |= {name: "登记簿" for name, frame in assessment.registers.items() if len(frame)}
     for name in dictionary():
-        for table, title in (("findings", "判定依据"), ("issues", "问题清单")):
+        for table, title in shown.items():
             if table in dictionary()[name].tables:
                 used.setdefault(name, title)
     declared = [column(name) for name in used]
@@ -368,5 +405,4 @@ _SHEETS: dict[str, Callable[[Page, Assessment], None]] = {
     "判定依据": _findings,
     "问题清单": _issues,
     "规则集": _rulebooks,
-    "对照": _dictionary,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from landplan.rules.model import Answer, Book, Limit, Rule, Rulebook, is_industry, strip_section
-from landplan.schema import dictionary
+from landplan.schema import column, dictionary, words_of
 from landplan.units import RESOLUTION, convert
 
 __all__ = ["cite_limit", "evaluate_rules"]
@@ -73,11 +73,11 @@ def cite_limit(book: Book, limit: Limit) -> str:
 class _Outcome:
     """The findings of one rule for all parcels, before they are laid out."""
 
-    status: _Ints
-    reason: _Ints
-    slot: _Ints
+    status: NDArray[np.int8]
+    reason: NDArray[np.int8]
+    slot: NDArray[np.int32]
     measured: _Floats
-    words: _Ints
+    words: NDArray[np.int32]
     margin: _Floats
     strictness: _Floats
 
@@ -135,7 +135,8 @@ def evaluate_rules(frame: pd.DataFrame, rulebook: Rulebook, as_of: date | pd.Ser
     Returns
     -------
     DataFrame, n x m rows for m rules
-        The ``findings`` of the dictionary: parcels in the order of the frame, rules in that of the books.
+        The ``findings`` of the dictionary: parcels in the order of the frame, rules in that of the books; texts as
+        categories, because they repeat.
         Numbers are in the rule's own unit. A missing value is ``unknown``, never a pass.
 
     Examples
@@ -199,7 +200,8 @@ def _evaluate(bench: _Bench, book: Book, rule: Rule) -> _Outcome:
     reason = np.where(is_limit & ~is_known, _MISSING, reason)
     margin = np.where(is_limit & is_known, margin, np.nan)
     strictness = np.array([_strictness(each) for each in own], dtype=np.float64)[local]
-    return _Outcome(status, reason, slot, measured, words, margin, strictness)
+    narrow = status.astype(np.int8), reason.astype(np.int8), slot.astype(np.int32)
+    return _Outcome(*narrow, measured, words.astype(np.int32), margin, strictness)
 
 
 def _choose(bench: _Bench, book: Book, rule: Rule) -> _Ints:
@@ -312,19 +314,23 @@ def _strictness(slot: _Slot) -> float:
 def _lay_out(bench: _Bench, outcomes: list[_Outcome]) -> pd.DataFrame:
     rules, size = len(outcomes), len(bench.frame)
 
-    def stack(name: str) -> Any:
-        if not rules:
-            return np.empty(0, dtype=np.int64)
-        return np.stack([getattr(outcome, name) for outcome in outcomes], axis=1).ravel()
+    def stack(name: str, dtype: Any) -> Any:
+        """One column of all rules, parcel by parcel; what it is made of is let go."""
+        columns = np.empty((size, rules), dtype=dtype)
+        for place, outcome in enumerate(outcomes):
+            columns[:, place] = vars(outcome).pop(name)
+        return columns.ravel()
 
-    slot, status = stack("slot"), stack("status")
-    columns: dict[str, Any] = {
-        "parcel_id": bench.frame.index.astype("str").array.repeat(rules),
-        "status": _take(list(_STATUSES), status),
-        "measured": stack("measured").astype(np.float64),
-        "measured_text": _take([*bench.words], stack("words")),
-        "margin": stack("margin").astype(np.float64),
-        "reason": _take([word or None for word in _REASONS], stack("reason")),
+    # The longest first: a table of many millions of rows is laid out once, and its parts are gone when it is.
+    columns: dict[str, Any] = {name: stack(name, np.float64) for name in ("measured", "margin")}
+    slot = stack("slot", np.int32)
+    columns |= {
+        "parcel_id": _repeat(bench.frame.index, rules),
+        "status": _take(_STATUSES, stack("status", np.int8), "status"),
+        "measured_text": _take([*bench.words], stack("words", np.int32), "measured_text"),
+        "reason": _take([word or None for word in _REASONS], stack("reason", np.int8), "reason"),
+        # A rule knows of no person's decision over it; that is laid over the findings afterwards.
+        "overridden_by": _take([], np.full(rules * size, -1, dtype=np.int8), "overridden_by"),
     }
     fixed = pd.DataFrame([_fixed(each) for each in bench.slots], columns=_FIXED)
     for name in ("required", "required_max"):
@@ -332,9 +338,24 @@ def _lay_out(bench: _Bench, outcomes: list[_Outcome]) -> pd.DataFrame:
     columns["since"] = fixed["since"].to_numpy(dtype="datetime64[s]")[slot]
     for name in _FIXED:
         if name not in columns:
-            columns[name] = _take(fixed[name].tolist(), slot)
+            columns[name] = _take(fixed[name].tolist(), slot, name)
     order = [each.name for each in dictionary().values() if "findings" in each.tables]
-    return pd.DataFrame({name: columns[name] for name in order}, index=pd.RangeIndex(rules * size))
+    return pd.DataFrame(
+        {name: columns.pop(name) for name in order}, index=pd.RangeIndex(rules * size), copy=False
+    )
+
+
+def _repeat(index: pd.Index[Any], times: int) -> pd.Categorical:
+    """Every number of a parcel so many times, each held once."""
+    numbers = index.astype("str")
+    if numbers.is_monotonic_increasing and numbers.is_unique:
+        rank, words = np.arange(len(numbers), dtype=np.int32), numbers
+    else:
+        places, words = pd.factorize(numbers, sort=True)
+        rank = places.astype(np.int32)
+    if not len(words) or words[0] != "":
+        rank, words = rank + np.int32(1), pd.Index([""], dtype="str").append(pd.Index(words, dtype="str"))
+    return pd.Categorical.from_codes(np.repeat(rank, times), categories=words)
 
 
 _FIXED = [
@@ -362,7 +383,6 @@ def _fixed(slot: _Slot) -> dict[str, Any]:
     }
 
 
-def _take(words: list[Any], codes: Any) -> Any:
+def _take(texts: Sequence[Any], numbers: NDArray[Any], name: str) -> pd.Categorical:
     """Look texts up by number; -1 and None are missing."""
-    table = pd.array([*words, None], dtype="str")
-    return table.take(np.where(codes < 0, len(words), codes))
+    return words_of(texts, numbers, column(name).values)

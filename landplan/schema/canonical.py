@@ -14,13 +14,17 @@ import pandas as pd
 
 from landplan.errors import UnitError
 from landplan.issues import Issue
-from landplan.schema.dictionary import Column, column, dictionary
+from landplan.schema.dictionary import Column, Table, column, dictionary
 from landplan.schema.suggest import suggest_day, suggest_id, suggest_number, suggest_word, wanted
 from landplan.units import convert, find_unit, split_header
 from landplan.values import Number, parse_day, parse_number
 
 __all__ = ["Canonical", "canonicalise", "match_header"]
 
+_Array = np.ndarray[Any, Any]
+
+_TYPED = ("str", "float64", "int64")
+_PLAIN_CODE = r"[!-~]+"  # nothing to be put right in: no blank, nothing wide, nothing invisible
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d{2}")
 _A_DAY = "年-月-日，如 2024-06-01"
 _TRUE = {"是", "有", "true", "1", "yes", "y", "√"}
@@ -59,16 +63,17 @@ def _fold(text: str) -> str:
 
 
 @cache
-def _headers(table: str) -> dict[str, str]:
+def _headers(table: str | Table) -> dict[str, str]:
     known: dict[str, str] = {}
-    for declared in dictionary().values():
-        if table in declared.tables and "*" not in declared.name:
+    own = isinstance(table, Table)
+    for declared in (table.columns if isinstance(table, Table) else dictionary()).values():
+        if (own or table in declared.tables) and "*" not in declared.name:
             for alias in (declared.name, declared.label_zh, declared.label_en, *declared.aliases):
                 known.setdefault(_fold(alias), declared.name)
     return known
 
 
-def match_header(header: str, table: str) -> tuple[str, str | None] | None:
+def match_header(header: str, table: str | Table) -> tuple[str, str | None] | None:
     """
     Recognise a column title.
 
@@ -76,7 +81,7 @@ def match_header(header: str, table: str) -> tuple[str, str | None] | None:
     ----------
     header : str
         As the source writes it, unit in brackets or not.
-    table : str
+    table : str or Table
         Table whose columns are looked through.
 
     Returns
@@ -110,25 +115,35 @@ def match_header(header: str, table: str) -> tuple[str, str | None] | None:
 class _Cells:
     """Each distinct cell of a column once, and where it stands: a million rows repeat few spellings."""
 
-    def __init__(self, column_cells: list[Any]) -> None:
+    def __init__(self, cells: pd.Series[Any], rows: _Array | None = None) -> None:
+        self.rows = rows  # positions in the table, where only some of its rows are looked at
+        if str(cells.dtype) in _TYPED:
+            codes, found = pd.factorize(cells, use_na_sentinel=False)
+            self.values: list[Any] = found.tolist()
+            self.where = np.asarray(codes, dtype=np.intp)
+        else:
+            self._number_all(cells.tolist())
+        self._order: Any = None
+
+    def _number_all(self, cells: list[Any]) -> None:
         seen: dict[tuple[type, Any], int] = {}
-        self.values: list[Any] = []
-        self.where = np.empty(len(column_cells), dtype=np.intp)
-        for position, cell in enumerate(column_cells):
+        self.values = []
+        self.where = np.empty(len(cells), dtype=np.intp)
+        for position, cell in enumerate(cells):
             key = (type(cell), cell if isinstance(cell, Hashable) and cell == cell else None)  # noqa: PLR0124 - NaN
             at = seen.get(key)
             if at is None:
                 at = seen[key] = len(self.values)
                 self.values.append(cell)
             self.where[position] = at
-        self._order: Any = None
 
     def positions(self, at: int) -> list[int]:
         """Rows of one distinct cell; sorted once, because all faults may be spelt differently."""
         if self._order is None:
             self._order = np.argsort(self.where, kind="stable")
             self._starts = np.searchsorted(self.where[self._order], np.arange(len(self.values) + 1))
-        rows: list[int] = self._order[self._starts[at] : self._starts[at + 1]].tolist()
+        places = self._order[self._starts[at] : self._starts[at + 1]]
+        rows: list[int] = (places if self.rows is None else self.rows[places]).tolist()
         return rows
 
 
@@ -180,7 +195,32 @@ class _Reader:
         return text == "" or text in self.missing
 
     def text(self, header: Hashable, declared: Column) -> pd.Series[Any]:
-        cells = _Cells(self.raw[header].tolist())
+        written = self.raw[header]
+        if str(written.dtype) != "str":
+            return self._text(_Cells(written), header, declared)
+        # Plain cells are taken as they are, all at once; what may be missing or misspelt is looked at one by one.
+        trimmed = written.str.strip()
+        plain = self._is_plain(trimmed, declared)
+        rows = np.flatnonzero(~plain)
+        if len(rows):
+            looked_at = self._text(_Cells(written.iloc[rows], rows), header, declared)
+            place = np.arange(len(written))
+            place[rows] = len(written) + np.arange(len(rows))
+            trimmed = pd.concat([trimmed, looked_at]).iloc[place]
+        laid: pd.Series[Any] = trimmed.reset_index(drop=True)
+        return laid
+
+    def _is_plain(self, trimmed: pd.Series[Any], declared: Column) -> _Array:
+        if declared.kind == "code":
+            plain = trimmed.str.fullmatch(_PLAIN_CODE) & ~trimmed.str.fullmatch(_SCIENTIFIC.pattern)
+        else:
+            plain = trimmed != ""
+        if self.missing:
+            # A word may be written wider than it is, not four times as long.
+            plain &= trimmed.str.len() > 4 * max(map(len, self.missing)) + 4
+        return plain.fillna(value=False).to_numpy(dtype=bool)
+
+    def _text(self, cells: _Cells, header: Hashable, declared: Column) -> pd.Series[Any]:
         read: list[Any] = []
         for at, cell in enumerate(cells.values):
             if self.is_missing(cell):
@@ -203,7 +243,7 @@ class _Reader:
         return pd.Series(read, dtype="object").iloc[cells.where].reset_index(drop=True).astype("str")
 
     def day(self, header: Hashable) -> pd.Series[Any]:
-        cells = _Cells(self.raw[header].tolist())
+        cells = _Cells(self.raw[header])
         read: list[Any] = []
         for at, cell in enumerate(cells.values):
             parsed = None if self.is_missing(cell) else parse_day(cell)
@@ -230,7 +270,7 @@ class _Reader:
     def _worded(
         self, header: Hashable, words: Mapping[str, Any], limit: str, absent: Any = np.nan
     ) -> pd.Series[Any]:
-        cells = _Cells(self.raw[header].tolist())
+        cells = _Cells(self.raw[header])
         read: list[Any] = []
         for at, cell in enumerate(cells.values):
             value = absent if self.is_missing(cell) else words.get(_fold(str(cell)), absent)
@@ -248,7 +288,34 @@ class _Reader:
         count = len(self.raw)
         if not count:
             return pd.Series([], dtype="float64"), pd.Series([], dtype="float64"), False
-        cells = _Cells(self.raw[header].tolist())
+        written = self.raw[header]
+        if str(written.dtype) not in ("float64", "int64"):
+            return self._number(_Cells(written), header, declared, unit)
+        numbers = written.to_numpy(dtype="float64")
+        plain = np.isfinite(numbers)
+        if declared.kind == "integer":
+            plain &= numbers == np.floor(numbers)
+        rows = np.flatnonzero(~plain & ~np.isnan(numbers))
+        own, bare = self._plain_numbers(np.where(plain, numbers, np.nan), declared, unit)
+        other = np.full(count, np.nan)
+        if len(rows):
+            odd, odd_other, odd_bare = self._number(_Cells(written.iloc[rows], rows), header, declared, unit)
+            own[rows], other[rows], bare = odd, odd_other, bare or odd_bare
+        return pd.Series(own), pd.Series(other), bare
+
+    @staticmethod
+    def _plain_numbers(numbers: _Array, declared: Column, unit: str | None) -> tuple[_Array, bool]:
+        """Numbers in the canonical unit, and whether they have none."""
+        if not declared.is_quantity:
+            return numbers + 0.0, False
+        symbol = unit or (declared.unit if declared.kind in ("ratio", "count") else None)
+        if symbol is None:
+            return np.full(len(numbers), np.nan), bool(np.isfinite(numbers).any())
+        return convert(numbers + 0.0, symbol, declared.unit, declared.kind), False
+
+    def _number(
+        self, cells: _Cells, header: Hashable, declared: Column, unit: str | None
+    ) -> tuple[pd.Series[Any], pd.Series[Any], bool]:
         own = np.full(len(cells.values), np.nan)
         other = np.full(len(cells.values), np.nan)
         unitless = False
@@ -285,7 +352,7 @@ class _Reader:
         if not declared.is_quantity:
             return parsed.value, upper, False
         # The cell speaks louder than the header: 200% under a header in % is two, not two hundredths.
-        symbol = parsed.unit or unit or ("1" if declared.kind in ("ratio", "count") else None)
+        symbol = parsed.unit or unit or (declared.unit if declared.kind in ("ratio", "count") else None)
         if symbol is None:
             return parsed.value, upper, True
         return (
@@ -326,7 +393,7 @@ def _placed(lower: float, upper: float, parsed: Number, declared: Column) -> tup
 
 def canonicalise(
     raw: pd.DataFrame,
-    table: str,
+    table: str | Table,
     *,
     columns: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
@@ -343,8 +410,8 @@ def canonicalise(
     ----------
     raw : DataFrame, n rows
         Cells as they were read, any objects; a ``geometry`` column is passed by.
-    table : str
-        Table of the dictionary it is to become.
+    table : str or Table
+        Table of the dictionary it is to become, or one with columns of its own.
     columns, units : mapping of str to str or None
         Canonical name and unit by header, from a profile; they win over the header's own words.
     missing : collection of str
@@ -389,7 +456,7 @@ def canonicalise(
         if name in result.frame.columns:
             reader.report("ATTR.DOUBLE_COLUMN", header, None, f"{title} = {name}")
             continue
-        declared = column(name)
+        declared = (table.columns if isinstance(table, Table) else {}).get(name) or column(name)
         result.recognised[title] = name
         if declared.kind in ("text", "code"):
             result.frame[name] = reader.text(header, declared)

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from landplan.errors import Fault, InternalError
+from landplan.schema.words import as_words
 from landplan.units import CANONICAL
 
-__all__ = ["Column", "coerce", "column", "dictionary"]
+__all__ = ["Column", "Table", "coerce", "column", "dictionary"]
 
 _DTYPES = {
     "day": "datetime64[s]",
@@ -27,6 +28,9 @@ _DTYPES = {
     "code": "str",
     "category": "str",
 }
+_WORDED = ("findings", "indicators")
+"""Tables of very many rows whose texts repeat: each text is held once, as a category."""
+_WIDE = ("parcels", "zones", "evaluations", "servicing", "boundaries")
 
 
 @dataclass(frozen=True)
@@ -110,8 +114,13 @@ class Column:
             The label.
         """
         text = self.label_zh if lang == "zh" else self.label_en
-        title = (titles or {}).get(self.stem, self.stem)
+        title = (titles or {}).get(self.stem) or self._word_of_stem(lang)
         return text.replace("{layer}", title).replace("{item}", title)
+
+    def _word_of_stem(self, lang: str) -> str:
+        # Nodes and capacities are named by what they supply, which the dictionary itself has words for.
+        resource = dictionary().get("resource") if self.stem else None
+        return self.stem if resource is None else resource.word(self.stem, lang)
 
     def header(self, lang: str = "zh", titles: Mapping[str, str] | None = None) -> str:
         """
@@ -153,6 +162,26 @@ class Column:
         if lang == "en":
             return code.replace("_", " ")
         return self.values.get(code, (code,))[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """
+    A table with columns of its own beside those of ``columns.csv``: a register declared by a bureau.
+
+    Parameters
+    ----------
+    name : str
+        Of the table.
+    columns : mapping of str to Column
+        Every column it may have, in order.
+    key : str
+        The column that names a row: a row without it may be a total.
+    """
+
+    name: str
+    columns: Mapping[str, Column]
+    key: str
 
 
 @cache
@@ -214,7 +243,7 @@ def column(name: str) -> Column:
     raise KeyError(name)
 
 
-def coerce(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+def coerce(frame: pd.DataFrame, table: str | Table) -> pd.DataFrame:
     """
     Give every declared column its dtype; a long table gets all of its columns, in the order of the dictionary.
 
@@ -222,23 +251,25 @@ def coerce(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     ----------
     frame : DataFrame or GeoDataFrame
         Columns of the table, some or all.
-    table : str
-        ``parcels, zones, evaluations`` (wide: columns present are kept) or a long table.
+    table : str or Table
+        One of the wide tables (``parcels, zones, evaluations, servicing, boundaries``: columns present are kept) or a
+        long one; or a table with columns of its own.
 
     Returns
     -------
     DataFrame or GeoDataFrame
-        A copy with the dtypes of the dictionary; geometry untouched.
+        A copy with the dtypes of the dictionary; geometry untouched. Texts of ``findings`` and ``indicators`` are categories.
 
     Raises
     ------
     InternalError
         If a column is not declared: every column has one place where its meaning is written.
     """
-    wide = table in ("parcels", "zones", "evaluations")
-    result = frame.copy()
+    own = table.columns if isinstance(table, Table) else {}
+    wide = table in _WIDE
+    result = frame.copy(deep=False)
     if not wide:
-        names = [c.name for c in dictionary().values() if table in c.tables]
+        names = list(own) or [c.name for c in dictionary().values() if table in c.tables]
         for name in names:
             if name not in result.columns:
                 result[name] = pd.Series(np.nan, index=result.index, dtype="object")
@@ -248,14 +279,17 @@ def coerce(frame: pd.DataFrame, table: str) -> pd.DataFrame:
         if name == "geometry":
             continue
         try:
-            declared = column(str(name))
+            declared = own.get(str(name)) or column(str(name))
         except KeyError:
             raise InternalError(
                 Fault(
                     en=f"column {name!r} is not in columns.csv.", zh=f"字段“{name}”未在 columns.csv 中声明。"
                 )
             ) from None
-        result[name] = _typed(result[name], declared)
+        if table in _WORDED and declared.dtype == "str":
+            result[name] = as_words(result[name], declared.values)
+        else:
+            result[name] = _typed(result[name], declared)
     return result
 
 

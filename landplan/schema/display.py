@@ -20,6 +20,7 @@ def display(
     lang: str = "zh",
     audience: str = "planner",
     titles: Mapping[str, str] | None = None,
+    columns: Mapping[str, Column] | None = None,
 ) -> pd.DataFrame:
     """
     Lay a table out for people: labels with units, values in the unit people read, words for codes.
@@ -34,6 +35,8 @@ def display(
         ``public`` leaves out every column whose audience is ``planner``.
     titles : mapping of str to str or None
         Titles of layers and items by name.
+    columns : mapping of str to Column or None
+        Columns of a table of its own; the dictionary has the others.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def display(
     for name in frame.columns:
         if name == "geometry":
             continue
-        declared = column(str(name))
+        declared = (columns or {}).get(str(name)) or column(str(name))
         if audience == "public" and declared.audience != "public":
             continue
         shown[declared.header(lang, titles)] = _shown(frame[name], declared, lang)

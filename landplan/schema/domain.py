@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from landplan.issues import Issue
-from landplan.schema.dictionary import column
+from landplan.schema.dictionary import Column, column
 
 __all__ = ["check"]
 
 _RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\.\.(-?\d+(?:\.\d+)?)")
 
 
-def check(frame: pd.DataFrame, *, source: str = "") -> list[Issue]:
+def check(
+    frame: pd.DataFrame, *, source: str = "", columns: Mapping[str, Column] | None = None
+) -> list[Issue]:
     """
     Hold canonical columns against what ``columns.csv`` allows: ranges of quantities, the structure of codes.
 
@@ -26,6 +29,8 @@ def check(frame: pd.DataFrame, *, source: str = "") -> list[Issue]:
         Canonical columns; those without a rule, and missing values, pass.
     source : str, default ""
         File, for issues where the frame has no column ``source``.
+    columns : mapping of str to Column or None
+        Columns of a table of its own; the dictionary has the others.
 
     Returns
     -------
@@ -44,8 +49,8 @@ def check(frame: pd.DataFrame, *, source: str = "") -> list[Issue]:
     """
     ruled = [
         declared
-        for declared in map(column, map(str, frame.columns.drop("geometry", errors="ignore")))
-        if declared.allowed
+        for name in map(str, frame.columns.drop("geometry", errors="ignore"))
+        if (declared := (columns or {}).get(name) or column(name)).allowed
     ]
     if not ruled or frame.empty:
         return []

@@ -19,8 +19,10 @@ import pandas as pd
 import shapely
 
 from landplan.errors import Fault, StoreError
+from landplan.schema import as_words
+from landplan.schema import column as declared
 
-__all__ = ["Packed", "compare_frames", "pack", "read_geometry", "unpack"]
+__all__ = ["Packed", "compare_frames", "pack", "read_geometry", "unpack", "words_known"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -155,6 +157,11 @@ def _index_layout(index: pd.Index[Any], add: Any) -> dict[str, Any]:
 
 def _pack_values(values: pd.Series[Any]) -> tuple[Array, Array | None, str]:
     dtype = str(values.dtype)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        if values.cat.ordered or str(values.dtype.categories.dtype) not in (*_TEXTS, "object"):
+            raise TypeError("no field type")
+        texts = np.array([*values.dtype.categories, None], dtype=object)
+        return texts[values.cat.codes.to_numpy()], None, "words"
     if dtype in _TEXTS:
         array = values.astype("object").to_numpy(copy=True)
         array[values.isna().to_numpy()] = None
@@ -255,6 +262,10 @@ def _unpack_values(values: list[Any], column: Mapping[str, Any]) -> Any:
     stored, dtype = column["stored"], column["dtype"]
     if stored in ("day", "moment"):
         return pd.Series(np.array(["NaT" if v is None else v for v in values], dtype=dtype))
+    if stored == "words":
+        return as_words(
+            pd.Series([np.nan if v is None else v for v in values], dtype="str"), words_known(column)
+        )
     if stored == "json":
         return pd.Series([None if v is None else json.loads(v) for v in values], dtype="object")
     if dtype in _TEXTS:
@@ -265,6 +276,26 @@ def _unpack_values(values: list[Any], column: Mapping[str, Any]) -> Any:
     if dtype == "float64":
         return pd.Series(np.array(values, dtype="float64"))
     return pd.Series(pd.array([pd.NA if v is None else v for v in values], dtype="Int64")).astype(dtype)
+
+
+def words_known(column: Mapping[str, Any]) -> tuple[str, ...]:
+    """
+    Give the words a column of texts held once may come to hold.
+
+    Parameters
+    ----------
+    column : mapping
+        What a layout says of it.
+
+    Returns
+    -------
+    tuple of str
+        The codes of the dictionary; none where it does not know the column.
+    """
+    try:
+        return tuple(declared(str(column["name"])).values)
+    except KeyError:
+        return ()
 
 
 def read_geometry(blobs: Sequence[bytes | None]) -> Array:
@@ -329,7 +360,7 @@ def compare_frames(left: pd.DataFrame, right: pd.DataFrame) -> list[str]:
         found.append("index")
     for name in left.columns:
         one, other = left[name], right[name]
-        if one.dtype != other.dtype or not _is_same(one, other):
+        if not _is_alike(one.dtype, other.dtype) or not _is_same(one, other):
             found.append(str(name))
     if isinstance(left, gpd.GeoDataFrame) and "class" not in found:
         same_name = left.active_geometry_name == right.active_geometry_name
@@ -338,7 +369,15 @@ def compare_frames(left: pd.DataFrame, right: pd.DataFrame) -> list[str]:
     return found
 
 
+def _is_alike(one: Any, other: Any) -> bool:
+    """Whether two columns hold the same kind of values; which words a category knows besides is no matter."""
+    both = isinstance(one, pd.CategoricalDtype) and isinstance(other, pd.CategoricalDtype)
+    return both or bool(one == other)
+
+
 def _is_same(one: pd.Series[Any], other: pd.Series[Any]) -> bool:
+    if isinstance(one.dtype, pd.CategoricalDtype):
+        one, other = one.astype("str"), other.astype("str")
     if isinstance(one, gpd.GeoSeries):
         # By bytes: equals() of shapes calls a turned ring equal, and a vertex that is not a number unequal.
         ours = shapely.to_wkb(one.to_numpy(), flavor="iso")

@@ -29,7 +29,7 @@ from landplan.tables import Assessment, Book, Provenance, Source
 
 __all__ = ["compare_assessments", "load_assessment", "save_assessment"]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of the file; a higher one is refused, not guessed at."""
 
 _TABLES = {
@@ -40,7 +40,11 @@ _TABLES = {
     "events": ("事项", "每行一个地块的一件事"),
     "findings": ("判定依据", "每行一条规则用于一个地块的结果"),
     "issues": ("问题清单", "每行一个资料问题"),
+    "tasks": ("用地清单", "每行一个地块还缺的一项：谁办、几天、多少钱"),
 }
+_LATER = ("tasks",)
+"""Tables that files of format 1 lack: they read as empty."""
+_REGISTER = "register_"
 _PROVENANCE = "provenance"
 
 
@@ -81,7 +85,7 @@ def save_assessment(assessment: Assessment, path: Path) -> Path:
         )
     if path.exists():
         _open(path).close()
-    packed = {table: pack(getattr(assessment, table), table) for table in _TABLES}
+    packed = {table: pack(frame, table) for table, frame in _tables_of(assessment).items()}
 
     def _write(target: Path) -> None:
         try:
@@ -142,8 +146,16 @@ def load_assessment(path: Path) -> Assessment:
             tables = {
                 table: _read_table(connection, table, json.loads(known[f"table.{table}"]))
                 for table in _TABLES
+                if table not in _LATER or f"table.{table}" in known
             }
-            return Assessment(**tables, provenance=_provenance(known))  # type: ignore[arg-type]
+            registers = {
+                key.removeprefix(f"table.{_REGISTER}"): _read_table(
+                    connection, key.removeprefix("table."), json.loads(layout)
+                )
+                for key, layout in known.items()
+                if key.startswith(f"table.{_REGISTER}")
+            }
+            return Assessment(**tables, registers=registers, provenance=_provenance(known))  # type: ignore[arg-type]
         except (sqlite3.Error, KeyError, ValueError, TypeError, IndexError) as error:
             raise StoreError(
                 Fault(
@@ -170,18 +182,26 @@ def compare_assessments(left: Assessment, right: Assessment) -> list[str]:
     list of str
         E.g. ``parcels.area_m2``, ``provenance.as_of``; empty where they are equal to the last digit.
     """
-    found = [
+    ours, theirs = _tables_of(left), _tables_of(right)
+    found = sorted(f"{table}.rows" for table in ours.keys() ^ theirs.keys())
+    found += [
         f"{table}.{name}"
-        for table in _TABLES
-        for name in compare_frames(getattr(left, table), getattr(right, table))
+        for table, frame in ours.items()
+        if table in theirs
+        for name in compare_frames(frame, theirs[table])
     ]
-    ours, theirs = _provenance_rows(left.provenance), _provenance_rows(right.provenance)
-    found += [f"{_PROVENANCE}.{key}" for key in ours if ours[key] != theirs[key]]
-    return found
+    mine, yours = _provenance_rows(left.provenance), _provenance_rows(right.provenance)
+    return found + [f"{_PROVENANCE}.{key}" for key in mine if mine[key] != yours[key]]
+
+
+def _tables_of(assessment: Assessment) -> dict[str, pd.DataFrame]:
+    """Every table that is saved, by its name in the file."""
+    fixed = {table: getattr(assessment, table) for table in _TABLES}
+    return fixed | {f"{_REGISTER}{name}": frame for name, frame in assessment.registers.items()}
 
 
 def _write_table(target: Path, table: str, content: Packed) -> None:
-    title, meaning = _TABLES[table]
+    title, meaning = _TABLES.get(table, (table.removeprefix(_REGISTER), "登记表"))
     options = {"FID": "fid", "IDENTIFIER": title, "DESCRIPTION": meaning}
     fields, data, masks = content.fields, content.data, content.masks
     if content.geometry is not None:
@@ -300,7 +320,7 @@ def _open(path: Path) -> sqlite3.Connection:
         found = mark.get("format") if isinstance(mark, dict) else None
     except (sqlite3.Error, ValueError, TypeError):
         names, found = set(), None
-    if isinstance(found, int) and found <= FORMAT and names.issuperset(_TABLES):
+    if isinstance(found, int) and found <= FORMAT and names.issuperset(set(_TABLES) - set(_LATER)):
         return connection
     connection.close()
     if isinstance(found, int) and found > FORMAT:
@@ -338,12 +358,14 @@ def _provenance_rows(provenance: Provenance) -> dict[str, str]:
 
 
 def _provenance(known: Mapping[str, str]) -> Provenance:
-    facts = {key: json.loads(known[key]) for key in Provenance.__dataclass_fields__}
+    # What a file of format 1 does not say keeps its default.
+    facts = {key: json.loads(known[key]) for key in Provenance.__dataclass_fields__ if key in known}
     return Provenance(
         **{
             **facts,
             "as_of": date.fromisoformat(facts["as_of"]),
             "books": tuple(Book(**book) for book in facts["books"]),
             "sources": tuple(Source(**source) for source in facts["sources"]),
+            "complete": tuple(facts.get("complete", ())),
         }
     )

@@ -1,8 +1,7 @@
-"""From the files a project names to the frames an assessment needs; every file that fails costs only itself."""
+"""The files of a project read: parcels, ledgers, zones, layers, evaluations, networks, outlines, events, heights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,94 +14,27 @@ from geopandas import GeoDataFrame
 from landplan.attach import attach_ledger, gather_indicators, name_items
 from landplan.crs import as_crs, crs_name, transform, working_crs
 from landplan.errors import ConfigError, CRSError, DataError, Fault, LandplanError
+from landplan.gather.kept import read_kept
+from landplan.gather.reading import Reading, lacks
+from landplan.inputs import Inputs, Layer
 from landplan.issues import Issue, codes
-from landplan.project import own_source, profile_source, project_rulebook
-from landplan.read import Raw, Read, read_source, read_table
+from landplan.project import own_source, project_rulebook
 from landplan.read.door import open_door
 from landplan.read.raster import copy_raster, look_at_raster
 from landplan.read.workers import warm_readers
-from landplan.schema import coerce, column
+from landplan.schema import coerce
 from landplan.tables import Source
 from landplan.terrain import measure_terrain
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from landplan.project import Project
-    from landplan.read.workers import warm_readers
-from landplan.inputs import Inputs, Layer
-from landplan.read.profile import Profile
 
 __all__ = ["read_inputs", "read_layers"]
 
 
-class _Reading:
-    """Reads one project; keeps issues, sources and the faults that no assessment can do without."""
-
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.issues: list[Issue] = []
-        self.sources: list[Source] = []
-        self.faults: list[Fault] = []
-        self.settings: list[Fault] = []
-
-    def profile(self, name: str | None) -> Profile | None:
-        found = None if name is None else self.attempt(name, lambda: profile_source(self.project, name))
-        if found is not None and found[1] not in self.sources:
-            self.sources.append(found[1])
-        return found[0] if found is not None else None
-
-    def how(self, part: Any) -> dict[str, Any]:
-        """What the project says of how a file is to be read."""
-        given = {
-            name: getattr(part, name) for name in ("layer", "sheet", "crs", "encoding") if hasattr(part, name)
-        }
-        return {**given, "profile": self.profile(part.profile)}
-
-    def attempt(self, what: str, work: Callable[[], Any]) -> Any:
-        """Do what only a wrong setting can stop; it is told with all the others."""
-        try:
-            return work()
-        except LandplanError as error:
-            at = f"landplan.toml: {what}"
-            self.settings += [fault if fault.at else replace(fault, at=at) for fault in error.faults]
-            return None
-
-    def table(self, path: str, table: str, role: str, **how: Any) -> Read | None:
-        read: Read | None = self.attempt(
-            path, lambda: read_table(self.project.path(path), table, role=role, **how)
-        )
-        if read is None:
-            return None
-        # The project's own spelling of the path is what people look for, on whichever machine.
-        self.issues += [replace(issue, source=path) for issue in read.issues]
-        self.sources.append(replace(read.source, role=role, path=path))
-        return read if read.source.rows_imported or not _stopped(read.issues) else None
-
-    def geometry(
-        self,
-        path: str,
-        role: str,
-        layer: str | None = None,
-        crs: str | None = None,
-        encoding: str | None = None,
-    ) -> Raw | None:
-        file = self.project.path(path)
-        raw: Raw | None = self.attempt(
-            path, lambda: read_source(file, layer=layer, crs=crs, encoding=encoding)
-        )
-        if raw is None:
-            return None
-        self.issues += [replace(issue, source=path) for issue in raw.issues]
-        self.sources.append(replace(raw.source, role=role, path=path))
-        if not isinstance(raw.frame, GeoDataFrame) or raw.frame.crs is None or raw.frame.empty:
-            return None
-        return raw
-
-
-def _stopped(issues: Sequence[Issue]) -> bool:
-    return any(issue.parcel_id == "" and issue.row is None for issue in issues)
-
-
-def read_inputs(project: Project) -> Inputs:
+def read_inputs(project: Project, known_on: date | None = None) -> Inputs:
     """
     Read every file a project names.
 
@@ -110,6 +42,8 @@ def read_inputs(project: Project) -> Inputs:
     ----------
     project : Project
         What ``landplan.toml`` says.
+    known_on : date or None
+        Of the ledger, only what was recorded by the end of this day; everything where None.
 
     Returns
     -------
@@ -124,7 +58,7 @@ def read_inputs(project: Project) -> Inputs:
     ConfigError
         If only settings are wrong: a CRS, an encoding or a profile that is none.
     """
-    reading = _Reading(project)
+    reading = Reading(project)
     if project.file:
         reading.sources.append(own_source(project))
     rulebook = None
@@ -140,8 +74,10 @@ def read_inputs(project: Project) -> Inputs:
     zones = _read_zones(reading)
     layers = _read_layers(reading)
     evaluations = _read_evaluations(reading)
+    servicing = _read_servicing(reading)
+    boundaries = _read_boundaries(reading)
     indicators, ledgers = _read_ledgers(reading, None if parcels is None else parcels.index)
-    events = _read_events(reading)
+    kept = read_kept(reading, _read_events(reading), known_on)
     dem = _find_dem(reading, parcels)
     if project.project.measure_crs is not None:
         reading.attempt("project.measure_crs", lambda: as_crs(project.project.measure_crs))
@@ -164,10 +100,18 @@ def read_inputs(project: Project) -> Inputs:
         evaluations=evaluations,
         layers=tuple(layers),
         indicators=tuple(indicators),
-        events=events,
+        events=kept.events,
         evaluation_items=project.evaluations.items if project.evaluations else {},
         event_items=project.events.items if project.events else {},
+        evaluation_zones=project.evaluations.zones if project.evaluations else {},
         complete=project.events.complete if project.events else (),
+        servicing=servicing,
+        boundaries=boundaries,
+        complete_axes=_complete_axes(project),
+        registers=kept.registers,
+        checklist=kept.checklist,
+        calendar=kept.calendar,
+        services=tuple(project.supply.services),
         dem=dem,
         steep_deg=project.terrain.steep_deg if project.terrain else None,
         measure_crs=project.project.measure_crs or (profile.measure_crs if profile else None),
@@ -176,7 +120,7 @@ def read_inputs(project: Project) -> Inputs:
     )
 
 
-def _unusable(reading: _Reading) -> LandplanError:
+def _unusable(reading: Reading) -> LandplanError:
     """Everything that stands in the way, in one error."""
     faults = [*reading.settings, *reading.faults]
     for issue in reading.issues:
@@ -194,7 +138,7 @@ def _unusable(reading: _Reading) -> LandplanError:
     return DataError(*(shown or [Fault(en="no parcel can be read.", zh="没有可读取的地块。")]))
 
 
-def _read_parcels(reading: _Reading) -> GeoDataFrame | None:
+def _read_parcels(reading: Reading) -> GeoDataFrame | None:
     part = reading.project.parcels
     frames: list[GeoDataFrame] = []
     taken: dict[str, str] = {}
@@ -207,6 +151,9 @@ def _read_parcels(reading: _Reading) -> GeoDataFrame | None:
         frame["source"] = path
         # Numbers made of rows repeat from file to file; the name of the file tells them apart.
         is_made = len(part.paths) > 1 and "parcel_id" not in read.canonical.recognised.values()
+        frames.append(frame)
+        if len(part.paths) == 1:
+            continue  # within a file the reader has told them apart
         names, doubles = _tell_apart(
             frame.index.astype("str"), f"{Path(path).stem}-" if is_made else "", taken, path
         )
@@ -214,7 +161,6 @@ def _read_parcels(reading: _Reading) -> GeoDataFrame | None:
         # What the reader said of a parcel follows it to its new name.
         said = [replace(issue, parcel_id=names.get(issue.parcel_id, "")) for issue in reading.issues[begun:]]
         reading.issues[begun:] = said + doubles
-        frames.append(frame)
     if not frames:
         return None
     try:
@@ -255,7 +201,7 @@ def _tell_apart(
     return names, issues
 
 
-def _read_zones(reading: _Reading) -> GeoDataFrame | None:
+def _read_zones(reading: Reading) -> GeoDataFrame | None:
     part = reading.project.zones
     if part is None:
         return None
@@ -265,7 +211,7 @@ def _read_zones(reading: _Reading) -> GeoDataFrame | None:
     frame = read.frame.reset_index(drop=True)
     if "zone_code" not in frame.columns:
         if "zone_name" not in frame.columns:
-            reading.issues.append(_lacks(part.path, "zone_code"))
+            reading.issues.append(lacks(part.path, "zone_code"))
             return None
         # Real names run over two lines in their cell; a code is one line.
         frame["zone_code"] = frame["zone_name"].str.split().str.join(" ")
@@ -293,10 +239,10 @@ def read_layers(project: Project) -> list[Layer]:
     list of Layer
         Those that can be read, in the order of the file.
     """
-    return _read_layers(_Reading(project))
+    return _read_layers(Reading(project))
 
 
-def _read_layers(reading: _Reading) -> list[Layer]:
+def _read_layers(reading: Reading) -> list[Layer]:
     layers = []
     for part in reading.project.layers:
         raw = reading.geometry(part.path, f"layer:{part.name}", part.layer, part.crs, part.encoding)
@@ -327,7 +273,7 @@ def _read_layers(reading: _Reading) -> list[Layer]:
     return layers
 
 
-def _read_evaluations(reading: _Reading) -> GeoDataFrame | None:
+def _read_evaluations(reading: Reading) -> GeoDataFrame | None:
     part = reading.project.evaluations
     if part is None:
         return None
@@ -336,19 +282,67 @@ def _read_evaluations(reading: _Reading) -> GeoDataFrame | None:
         return None
     frame = read.frame.reset_index(drop=True)
     if "item" not in frame.columns:
-        reading.issues.append(_lacks(part.path, "item"))
+        reading.issues.append(lacks(part.path, "item"))
         return None
     for name in ("approved_on", "until"):
         if name not in frame.columns:
-            reading.issues.append(_lacks(part.path, name))
+            reading.issues.append(lacks(part.path, name))
             frame[name] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[s]")
     named, found = name_items(frame, part.items, part.path)
     reading.issues += found
     return GeoDataFrame(coerce(named, "evaluations"), geometry="geometry", crs=frame.crs)
 
 
+def _read_servicing(reading: Reading) -> GeoDataFrame | None:
+    part = reading.project.servicing
+    if part is None:
+        return None
+    read = reading.table(part.path, "servicing", "servicing", **reading.how(part))
+    if read is None or not isinstance(read.frame, GeoDataFrame) or read.frame.crs is None:
+        return None
+    frame = read.frame.reset_index(drop=True)
+    if "item" not in frame.columns:
+        reading.issues.append(lacks(part.path, "item"))
+        return None
+    items = reading.project.events.items if reading.project.events is not None else {}
+    named, found = name_items(_with_days(frame, "on", "until", "expected_on"), items, part.path)
+    reading.issues += found
+    return GeoDataFrame(coerce(named, "servicing"), geometry="geometry", crs=frame.crs)
+
+
+def _read_boundaries(reading: Reading) -> GeoDataFrame | None:
+    frames: list[GeoDataFrame] = []
+    for part in reading.project.boundaries:
+        read = reading.table(part.path, "boundaries", f"boundary:{part.axis}", **reading.how(part))
+        if read is None or not isinstance(read.frame, GeoDataFrame) or read.frame.crs is None:
+            continue
+        # The project file says what the outlines are; a column of the same meaning could only contradict it.
+        frame = _with_days(read.frame.reset_index(drop=True), "on", "until").assign(axis=part.axis)
+        frames.append(GeoDataFrame(coerce(frame, "boundaries"), geometry="geometry", crs=read.frame.crs))
+    if not frames:
+        return None
+    crs = frames[0].crs
+    joined = pd.concat([transform(frame, crs) for frame in frames], ignore_index=True)
+    return GeoDataFrame(joined, geometry="geometry", crs=crs)
+
+
+def _with_days(frame: GeoDataFrame, *names: str) -> GeoDataFrame:
+    lacking = {
+        name: pd.Series(pd.NaT, index=frame.index, dtype="datetime64[s]")
+        for name in names
+        if name not in frame.columns
+    }
+    return GeoDataFrame(frame.assign(**lacking), geometry="geometry", crs=frame.crs)
+
+
+def _complete_axes(project: Project) -> tuple[str, ...]:
+    """Axes every file of which is said to be complete: one file with gaps leaves gaps."""
+    axes = {part.axis for part in project.boundaries}
+    return tuple(sorted(a for a in axes if all(p.is_complete for p in project.boundaries if p.axis == a)))
+
+
 def _read_ledgers(
-    reading: _Reading, known: pd.Index[Any] | None
+    reading: Reading, known: pd.Index[Any] | None
 ) -> tuple[list[pd.DataFrame], list[tuple[pd.DataFrame, str]]]:
     indicators, ledgers = [], []
     for part in reading.project.tables:
@@ -366,7 +360,7 @@ def _read_ledgers(
     return indicators, ledgers
 
 
-def _read_events(reading: _Reading) -> pd.DataFrame | None:
+def _read_events(reading: Reading) -> pd.DataFrame | None:
     part = reading.project.events
     if part is None:
         return None
@@ -378,7 +372,7 @@ def _read_events(reading: _Reading) -> pd.DataFrame | None:
         frame = frame.reset_index()
     lacking = [name for name in ("parcel_id", "item", "on") if name not in frame.columns]
     if lacking:
-        reading.issues += [_lacks(part.path, name) for name in lacking]
+        reading.issues += [lacks(part.path, name) for name in lacking]
         return None
     if "state" not in frame.columns:
         frame["state"] = "done"
@@ -388,11 +382,7 @@ def _read_events(reading: _Reading) -> pd.DataFrame | None:
     return coerce(named.reset_index(drop=True), "events")
 
 
-def _lacks(path: str, name: str) -> Issue:
-    return Issue("ATTR.LAYER_FIELD", source=path, value=f"{column(name).label()}（{name}）")
-
-
-def _find_dem(reading: _Reading, parcels: GeoDataFrame | None) -> Path | None:
+def _find_dem(reading: Reading, parcels: GeoDataFrame | None) -> Path | None:
     part = reading.project.terrain
     if part is None:
         return None
