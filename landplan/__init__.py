@@ -5,6 +5,7 @@ Read downwards, floor 0 first; a module imports only from floors below::
 
     errors     the error tree: what, where, how to mend, in two languages
     units      units of measure, the only place a factor is written
+    cores      how many threads compiled code may use
     ---------- the dictionary
     values     numbers and days as people write them
     periods    lengths of time, and the last day on which a fact is fresh

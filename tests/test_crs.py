@@ -95,9 +95,7 @@ def test_a_parcel_outside_china_needs_a_plane_named_for_it():
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.floats(74, 135), st.floats(4, 53), st.sampled_from([1e-5, 1e-4, 1e-3, 5e-3]), st.integers(0, 1000)
-)
+@given(st.floats(74, 135), st.floats(4, 53), st.sampled_from([1e-5, 1e-4, 1e-3, 5e-3]), st.integers(0, 1000))
 def test_ellipsoidal_areas_are_those_of_a_plane_laid_at_the_parcel_itself(lon, lat, size, seed):
     """A transverse Mercator with its origin in the parcel is true to area there to the twelfth digit."""
     rng = np.random.default_rng(seed)
@@ -119,7 +117,9 @@ def test_a_polygon_of_long_edges_is_measured_by_geodesics():
     zone = shapely.box(112.0, 37.0, 113.0, 38.0)
     geod = pyproj.Geod(ellps="GRS80")
     measured = measure_areas(GeoDataFrame(geometry=[zone, shapely.box(112, 37, 112.01, 37.01)], crs=4490))
-    assert measured["area_ellipsoid_m2"].iloc[0] == pytest.approx(abs(geod.geometry_area_perimeter(zone)[0]), rel=1e-12)
+    assert measured["area_ellipsoid_m2"].iloc[0] == pytest.approx(
+        abs(geod.geometry_area_perimeter(zone)[0]), rel=1e-12
+    )
 
 
 def test_holes_parts_and_the_way_rings_are_drawn_change_no_ellipsoidal_area():
@@ -128,7 +128,9 @@ def test_holes_parts_and_the_way_rings_are_drawn_change_no_ellipsoidal_area():
     holed = shapely.Polygon(shell.exterior.coords, [hole.exterior.coords])
     turned = shapely.Polygon(shell.exterior.coords[::-1], [hole.exterior.coords[::-1]])
     shapes = [shell, hole, away, holed, turned, shapely.MultiPolygon([holed, away])]
-    whole, less, other, rest, same, both = measure_areas(GeoDataFrame(geometry=shapes, crs=4490))["area_ellipsoid_m2"]
+    whole, less, other, rest, same, both = measure_areas(GeoDataFrame(geometry=shapes, crs=4490))[
+        "area_ellipsoid_m2"
+    ]
     assert rest == pytest.approx(whole - less, rel=1e-12)
     assert same == rest
     assert both == pytest.approx(rest + other, rel=1e-12)

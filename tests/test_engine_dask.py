@@ -126,7 +126,7 @@ def whole(town):
 
 def test_the_compiled_way_gives_the_same_in_parts(town, tmp_path, monkeypatch):
     pytest.importorskip("numba")
-    monkeypatch.setattr("landplan.steps.choose_method", lambda _: "fast")
+    monkeypatch.setattr("landplan.steps.kinds.choose_method", lambda _: "fast")
     whole = assess(town, as_of=AS_OF)
     for folder in (None, tmp_path):
         assert_same(assess(town, as_of=AS_OF, engine=Piecemeal(by_lot(3, 5), folder)), whole)
@@ -378,3 +378,9 @@ def test_check_on_a_cluster_writes_what_check_writes(sample, tmp_path):
 def test_options_that_do_not_go_together_are_refused(sample, words, said):
     result = CliRunner().invoke(cli, ["check", "-p", str(sample), *words])
     assert isinstance(result.exception, UsageError) and said in str(result.exception)
+
+
+def test_without_dask_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setattr("landplan.engines.dask.find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r"landplan\[cluster\]"), open_cluster(workers=1):
+        pass

@@ -23,7 +23,9 @@ SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChe
 def blocks(draw):
     """Nine lots of a block that share bent borders; some are then moved, bent, thinned or doubled."""
     rng = np.random.default_rng(draw(st.integers(0, 10_000)))
-    corner = np.stack(np.meshgrid(np.arange(4.0), np.arange(4.0)), axis=-1) * 60 + rng.uniform(-5, 5, (4, 4, 2))
+    corner = np.stack(np.meshgrid(np.arange(4.0), np.arange(4.0)), axis=-1) * 60 + rng.uniform(
+        -5, 5, (4, 4, 2)
+    )
     level = (corner[:, :-1] + corner[:, 1:]) / 2 + rng.uniform(-3, 3, (4, 3, 2))
     upright = (corner[:-1] + corner[1:]) / 2 + rng.uniform(-3, 3, (3, 4, 2))
     lots = []
@@ -34,7 +36,7 @@ def blocks(draw):
                 *(corner[row + 1, column + 1], level[row + 1, column], corner[row + 1, column]),
                 upright[row, column],
             ]
-            lots.append(np.round(np.array(around) + [worlds.EAST, worlds.NORTH], 4))
+            lots.append(np.round(worlds.move(np.array(around)), 4))
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, 8))
         kind = draw(st.sampled_from(["moved", "bent", "thinned", "turned", "gone"]))
@@ -100,7 +102,7 @@ def test_compiled_or_not_the_answer_is_the_same(shapes):
 @SOME
 @given(blocks(), blocks())
 def test_what_is_found_of_a_block_is_the_same_wherever_other_blocks_are(one, other):
-    far = shapely.transform(other, lambda points: points + [2000.0, 0.0])
+    far = shapely.transform(other, lambda points: points + np.array([2000.0, 0.0]))
 
     def told(shapes):
         index = pd.Index([f"P{at}" for at in range(len(shapes))], name="parcel_id")

@@ -100,7 +100,7 @@ def named(assessment, code: str, layer: str | None = None) -> list[str]:
 
 
 def counts(assessment) -> dict[str, int]:
-    return assessment.findings["status"].value_counts().to_dict()
+    return assessment.findings["status"].astype("str").value_counts().to_dict()
 
 
 def assert_verdicts_follow_from_findings_and_issues(assessment) -> None:

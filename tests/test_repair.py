@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import shapely
 import worlds
 
-from landplan.repair import find_conflicts, reconcile_areas, repair_layer, repair_parcels
+from landplan.repair import find_conflicts, reconcile_areas, repair_layer, repair_parcels, set_tangles_apart
+from landplan.repair.neighbours import _edges_near
 
 
 def test_a_bow_tie_is_set_apart_with_every_area_it_could_have():
@@ -104,3 +106,29 @@ def test_the_areas_of_document_and_drawing_are_reconciled(registered, drawn, cod
     frame = worlds.parcels({"A": worlds.box(0, 0, 100)}, area_registered_m2=[registered], area_m2=[drawn])
     _, issues = reconcile_areas(frame)
     assert [issue.code for issue in issues] == codes
+
+
+def test_edges_near_a_parcel_are_never_counted_too_few():
+    rng = np.random.default_rng(7)
+    angle = np.linspace(0, 2 * np.pi, 4001)[:-1]
+    reach = 500 + 2 * rng.random(4000)
+    border = shapely.Polygon(worlds.move(np.column_stack([np.cos(angle), np.sin(angle)]) * reach[:, None]))
+    features = np.array([border, worlds.box(-2000, -2000, 4000)])  # short edges, and four long ones
+    corners = worlds.move(rng.uniform(-1500, 1400, (200, 2)))
+    boxes = np.column_stack([corners, corners + rng.uniform(1, 100, (200, 2))])
+    ends = [shapely.get_coordinates(feature) for feature in features]
+    low = np.concatenate([np.minimum(points[:-1], points[1:]) for points in ends])
+    high = np.concatenate([np.maximum(points[:-1], points[1:]) for points in ends])
+    near = [((low <= box[2:]) & (high >= box[:2])).all(axis=1).sum() for box in boxes]
+    counted = _edges_near(boxes, features)
+    assert (counted >= near).all()
+    assert counted.max() < 1000
+
+
+def test_an_ordinary_parcel_is_measured_against_a_border_of_very_many_points():
+    angle = np.linspace(0, 2 * np.pi, 200_001)[:-1]
+    border = shapely.Polygon(worlds.move(np.column_stack([np.cos(angle), np.sin(angle)]) * 5000))
+    parcels, _ = repair_parcels(worlds.parcels({f"P{k}": worlds.box(k * 150, 0, 100) for k in range(50)}))
+    again, issues = set_tangles_apart(parcels, [("farmland", worlds.layer(border))])
+    assert issues == []
+    assert not again["is_quarantined"].any()

@@ -63,7 +63,8 @@ def test_texts_held_once_come_back_so_and_those_of_no_slice_are_not_lost(
 ) -> None:
     monkeypatch.setattr(folder_store, "_ROWS", 2)
     table = coerce(
-        pd.DataFrame({"parcel_id": [f"P{k % 4}" for k in range(9)], "status": ["pass", "fail", None] * 3}), "findings"
+        pd.DataFrame({"parcel_id": [f"P{k % 4}" for k in range(9)], "status": ["pass", "fail", None] * 3}),
+        "findings",
     )
     loaded = load_assessment(save_assessment(assessment(findings=table), tmp_path / "a")).findings
     assert loaded["parcel_id"].tolist() == table["parcel_id"].tolist()
@@ -121,7 +122,9 @@ def test_a_save_that_fails_leaves_the_old_assessment_and_no_other_file(
     assert compare_assessments(load_assessment(folder), assessment()) == []
 
 
-def test_a_file_that_is_not_what_was_written_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_not_what_was_written_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = folder_store._write_table
 
     def damages(folder: Path, *words: object) -> str:
@@ -150,7 +153,10 @@ def test_what_a_killed_writer_left_is_swept_by_the_next(tmp_path: Path) -> None:
 def test_a_folder_of_others_is_neither_read_nor_written_into(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "照片.jpg").write_bytes(b"jpg")
-    for work in (lambda: save_assessment(assessment(), tmp_path / "a"), lambda: load_assessment(tmp_path / "a")):
+    for work in (
+        lambda: save_assessment(assessment(), tmp_path / "a"),
+        lambda: load_assessment(tmp_path / "a"),
+    ):
         with pytest.raises(StoreError):
             work()
     assert files(tmp_path / "a") == ["照片.jpg"]

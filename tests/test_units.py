@@ -110,3 +110,13 @@ def test_the_units_of_new_kinds_take_no_name_from_the_old_ones():
         "方": "area", "万元/亩": "intensity", "m3": "volume", "%": "share", "元/m2·年": "annual_intensity", "d": "duration",
         "m": "length",
     }  # fmt: skip
+
+
+def test_threads_are_what_the_environment_says_or_the_processors_at_hand(monkeypatch):
+    from landplan.cores import count_threads
+
+    monkeypatch.setenv("LANDPLAN_THREADS", "3")
+    assert count_threads() == 3
+    for nonsense in ("0", "-1", "many", ""):
+        monkeypatch.setenv("LANDPLAN_THREADS", nonsense)
+        assert count_threads() >= 1

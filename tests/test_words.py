@@ -13,7 +13,11 @@ texts = st.lists(st.one_of(st.none(), st.text(max_size=4), st.sampled_from(["pas
 
 
 def column(values):
-    return pd.Series(values, dtype="object").where(pd.Series(values, dtype="object").notna(), np.nan).astype("str")
+    return (
+        pd.Series(values, dtype="object")
+        .where(pd.Series(values, dtype="object").notna(), np.nan)
+        .astype("str")
+    )
 
 
 @given(texts, st.sets(st.sampled_from(["pass", "exempt"])))

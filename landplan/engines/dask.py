@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from geopandas import GeoDataFrame
 
+from landplan.cores import count_threads
 from landplan.engines.kit import Kit, pack_steps
 from landplan.engines.parts import do_part, join_parts, make_parts, order_parcels, split_steps
 from landplan.engines.versions import list_versions, look_around
@@ -410,7 +411,7 @@ def open_cluster(
 @contextlib.contextmanager
 def _start_here(workers: int | None) -> Iterator[Any]:
     dask, distributed = import_module("dask"), import_module("distributed")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = count_threads()
     settings: dict[str, Any] = {
         # Whoever may hand a scheduler work may run any program as its user: loopback, TLS, and no pages.
         "distributed.scheduler.http.routes": [],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landplan.cores import count_threads
 from landplan.errors import CRSError, Fault
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class _Parquet:
         meta = about["columns"][self._geometry]
         self.crs = _system(meta.get("crs", "OGC:CRS84"))
         self.groups = self._file.num_row_groups
-        self._pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
+        self._pool = ThreadPoolExecutor(workers or count_threads())
 
     def __enter__(self) -> _Parquet:
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from landplan.cores import count_threads
 from landplan.overlay.blocks import find_near, join_shares, list_boxes, list_runs, mark_steps, sort_runs
 from landplan.overlay.kernel import share_row
 from landplan.overlay.rings import Rings, join_rings, rings_of
@@ -221,7 +221,7 @@ def sum_rings(
     ]  # fmt: skip
     found: list[tuple[_Array, _Array, _Array]] = []
     listed: list[_Array] = []
-    threads = workers or os.cpu_count() or 1
+    threads = workers or count_threads()
     with ThreadPoolExecutor(threads) as pool:
         for cell, chosen in jobs:
             span = cell * BLOCK

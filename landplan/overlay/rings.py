@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from landplan.cores import count_threads
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -175,7 +176,7 @@ def rings_of_wkb(columns: Sequence[pa.Array], near: Near | None = None, workers:
             kept += 1
         return begins[:kept], signs[:kept], boxes[:kept], owners[:kept]
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(workers or count_threads()) as pool:
         begins, signs, boxes, owners = (
             np.concatenate(part) for part in zip(*pool.map(take, range(len(columns))), strict=True)
         )

@@ -6,13 +6,13 @@ The same as ``fit.look_at_pairs``, which is the one to read: a million parcels h
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from landplan.cores import count_threads
 from landplan.repair.fit import OPEN_RAD, Edges
 
 __all__ = ["find_slots", "look_at_pairs"]
@@ -262,5 +262,5 @@ def look_at_pairs(edges: Edges, boxes: _Array, pairs: _Array, distance: float, a
         )
 
     portions = np.array_split(pairs, max(1, -(-len(pairs) // _SOME)))
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(count_threads()) as pool:
         return np.concatenate(list(pool.map(work, portions)))

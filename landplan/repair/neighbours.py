@@ -248,8 +248,9 @@ def _edges_near(boxes: Any, features: Any) -> Any:
     cell = max(float((high - low).max()) / _CELLS, 1e-9)
     # Edges longer than a cell are few, and are taken to be near everywhere.
     short = length <= cell
-    count, _, _ = np.histogram2d(
-        *((start + end)[short] / 2).T, bins=_CELLS, range=np.column_stack([low, low + cell * _CELLS]).tolist()
+    middle = np.floor(((start + end)[short] / 2 - low) / cell).astype(int).clip(0, _CELLS - 1)
+    count = np.bincount(middle[:, 0] * _CELLS + middle[:, 1], minlength=_CELLS * _CELLS).reshape(
+        _CELLS, _CELLS
     )
     total = np.zeros((_CELLS + 1, _CELLS + 1))
     total[1:, 1:] = count.cumsum(axis=0).cumsum(axis=1)

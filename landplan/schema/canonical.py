@@ -23,6 +23,7 @@ __all__ = ["Canonical", "canonicalise", "match_header"]
 
 _Array = np.ndarray[Any, Any]
 
+_MOST = 2.0**53  # from here on a whole number is no longer told from its neighbour
 _TYPED = ("str", "float64", "int64")
 _PLAIN_CODE = r"[!-~]+"  # nothing to be put right in: no blank, nothing wide, nothing invisible
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d{2}")
@@ -147,6 +148,15 @@ class _Cells:
         return rows
 
 
+def _matches(texts: pd.Series[Any], pattern: str) -> _Array:
+    """Where a pattern matches the whole of a text; compiled once, and not run by Python for each of a million."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.match_substring_regex(pa.array(texts.array), f"^(?:{pattern})$")
+    return np.asarray(found.fill_null(False), dtype=bool)
+
+
 class _Reader:
     """Reads the columns of one raw table; gathers issues as it goes."""
 
@@ -212,13 +222,13 @@ class _Reader:
 
     def _is_plain(self, trimmed: pd.Series[Any], declared: Column) -> _Array:
         if declared.kind == "code":
-            plain = trimmed.str.fullmatch(_PLAIN_CODE) & ~trimmed.str.fullmatch(_SCIENTIFIC.pattern)
+            plain = _matches(trimmed, _PLAIN_CODE) & ~_matches(trimmed, _SCIENTIFIC.pattern)
         else:
-            plain = trimmed != ""
+            plain = (trimmed != "").to_numpy(dtype=bool) & trimmed.notna().to_numpy(dtype=bool)
         if self.missing:
             # A word may be written wider than it is, not four times as long.
-            plain &= trimmed.str.len() > 4 * max(map(len, self.missing)) + 4
-        return plain.fillna(value=False).to_numpy(dtype=bool)
+            plain &= trimmed.str.len().to_numpy(na_value=0) > 4 * max(map(len, self.missing)) + 4
+        return plain
 
     def _text(self, cells: _Cells, header: Hashable, declared: Column) -> pd.Series[Any]:
         read: list[Any] = []
@@ -294,7 +304,7 @@ class _Reader:
         numbers = written.to_numpy(dtype="float64")
         plain = np.isfinite(numbers)
         if declared.kind == "integer":
-            plain &= numbers == np.floor(numbers)
+            plain &= (numbers == np.floor(numbers)) & (np.abs(numbers) < _MOST)
         rows = np.flatnonzero(~plain & ~np.isnan(numbers))
         own, bare = self._plain_numbers(np.where(plain, numbers, np.nan), declared, unit)
         other = np.full(count, np.nan)
@@ -374,6 +384,7 @@ def _is_doubtful(parsed: Number, declared: Column, unit: str | None) -> bool:
     if declared.kind == "integer":
         return (
             not float(parsed.value).is_integer()
+            or abs(parsed.value) >= _MOST
             or parsed.upper is not None
             or parsed.unit not in (None, "年")
         )

@@ -73,7 +73,7 @@ def as_words(values: pd.Series[Any], known: Iterable[str] = ()) -> pd.Series[Any
     known = {"", *known}
     if isinstance(values.dtype, pd.CategoricalDtype):
         old = values.dtype.categories
-        if str(old.dtype) == "str" and pd.Index(sorted(known)).isin(old).all():
+        if str(old.dtype) == "str" and len(_among(old, known)) == len(known):
             return values
         codes, texts = values.cat.codes.to_numpy(), old
     else:
@@ -82,8 +82,7 @@ def as_words(values: pd.Series[Any], known: Iterable[str] = ()) -> pd.Series[Any
         )
         codes, texts = pd.factorize(plain_text.astype("str"))
     plain = pd.Index(texts).astype("str")
-    added = pd.Index(sorted(known), dtype="str")
-    added = added[~added.isin(plain)]
+    added = pd.Index(sorted(known - _among(plain, known)), dtype="str")
     # The blank comes before all: where it alone is missing, words in order stay so.
     first = len(added) == 1
     every = added.append(plain) if first else plain.append(added)
@@ -96,6 +95,11 @@ def as_words(values: pd.Series[Any], known: Iterable[str] = ()) -> pd.Series[Any
         numbers = np.where(codes < 0, np.int32(-1), rank[codes + int(first)])
         every = every.take(order)
     return pd.Series(_categorical(numbers, every), index=values.index, name=values.name)
+
+
+def _among(words: pd.Index[Any], known: set[str]) -> set[str]:
+    """Which of a few words are among very many."""
+    return set(words[words.isin(sorted(known))])
 
 
 def join_rows(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -7,7 +7,6 @@ crosses, and the running sum along the row is the covered share of each cell.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import shapely
 
+from landplan.cores import count_threads
 from landplan.errors import Fault, UsageError
 from landplan.terrain.shapes import Placed, Window
 
@@ -78,7 +78,7 @@ class Trapezoids:
                 window.left, window.cell_x, window.cell_y, window.steep_deg, _STEPS[step], out,
             )  # fmt: skip
 
-        threads = min(os.cpu_count() or 1, len(chosen) // _BATCH, 8)
+        threads = min(count_threads(), len(chosen) // _BATCH, 8)
         if threads < 2:
             run(chosen)
             return
