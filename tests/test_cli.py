@@ -615,3 +615,21 @@ def test_missing_values_reach_json_as_null(folder, capsys):
     (row,) = [finding for finding in data["findings"] if finding["rule_id"] == "invest_intensity.min"]
     assert (row["measured"], row["status"], row["reason"]) == (None, "unknown", "missing")
     assert pd.Timestamp(row["since"]) == pd.Timestamp("2020-01-01")
+
+
+def test_very_many_parcels_are_kept_as_a_folder_and_the_lists_read_it(tmp_path, capsys):
+    import shutil
+
+    copy = tmp_path / "项目"
+    shutil.copytree(Path(__file__).resolve().parents[1] / "gis_data" / "sample", copy)
+    for words in (
+        ["check", "-p", str(copy), "--save", "parquet", "--as-of", "2026-11-20"],
+        ["list", "stock", "-p", str(copy)],
+    ):
+        with pytest.raises(SystemExit) as done:
+            main(words)
+        assert done.value.code == 0
+    said = capsys.readouterr()
+    assert (copy / "结果" / "核验.parquet" / "assessment.json").is_file()
+    assert not (copy / "结果" / "核验.xlsx").exists()
+    assert "重新评定" not in said.err

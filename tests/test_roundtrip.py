@@ -124,7 +124,8 @@ def test_any_polygon_set_reads_back_as_written(tmp_path_factory, name, frame):
     assert raw.frame.crs.to_epsg() == frame.crs.to_epsg()
     assert {issue.code for issue in raw.issues} <= {"ENC.GUESSED"}
     assert raw.frame["DKBH"].tolist() == frame["DKBH"].tolist()
-    assert raw.frame["地块名称"].tolist() == frame["地块名称"].tolist()
+    names = [None if pd.isna(name) else name for name in raw.frame["地块名称"]]
+    assert names == frame["地块名称"].tolist()
     for found, written in zip(raw.frame.geometry, frame.geometry, strict=True):
         assert same_land(found, written)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from landplan.tables import Assessment
 
 __all__ = [
+    "FOLDER",
     "RESULT",
     "WORKBOOK",
     "Day",
@@ -34,7 +35,7 @@ __all__ = [
     "today",
 ]
 
-RESULT, WORKBOOK = "核验.gpkg", "核验.xlsx"
+RESULT, FOLDER, WORKBOOK = "核验.gpkg", "核验.parquet", "核验.xlsx"
 
 
 class Day(click.ParamType[date]):
@@ -124,8 +125,9 @@ def recorded(folder: Path, as_of: date | None) -> Assessment:
     from landplan.store import load_assessment
 
     project = load_project(folder)
-    saved = project.output / RESULT
-    if saved.is_file():
+    found = [path for path in (project.output / RESULT, project.output / FOLDER) if path.exists()]
+    if found:
+        saved = max(found, key=lambda path: path.stat().st_mtime_ns)
         try:
             assessment = load_assessment(saved)
         except LandplanError as error:

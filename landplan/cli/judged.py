@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from landplan.cli.app import (
+    FOLDER,
     RESULT,
     WORKBOOK,
     Day,
@@ -38,6 +39,13 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="有地块不具备条件则以 1 退出 / exit 1 if not ready")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="结果文件夹 / folder of results")
 @click.option(
+    "--save",
+    type=click.Choice(["gpkg", "parquet"]),
+    default="gpkg",
+    show_default=True,
+    help="parquet：存为文件夹，不写工作簿，宗数很多时用 / a folder, no workbook, for very many parcels",
+)
+@click.option(
     "--known-on", type=Day(), help="只按总账在该日之前已记入的内容评定 / by what the ledger knew on a day"
 )
 @engine_options
@@ -47,6 +55,7 @@ def check(
     as_of: date | None,
     strict: bool,
     output: Path | None,
+    save: str,
     known_on: date | None,
     form: str,
     **where: Any,
@@ -63,10 +72,9 @@ def check(
         assessment = assess_project(loaded, as_of, engine, known_on)
     folder = output or loaded.output
     print_issues(assessment)
-    files = [
-        save_assessment(assessment, folder / RESULT),
-        write_workbook(assessment, folder / WORKBOOK, loaded),
-    ]
+    files = [save_assessment(assessment, folder / (FOLDER if save == "parquet" else RESULT))]
+    if save == "gpkg":
+        files.append(write_workbook(assessment, folder / WORKBOOK, loaded))
     if form == "json":
         print_json({**check_summary(assessment), "files": [str(file) for file in files]})
     else:

@@ -226,7 +226,7 @@ def run_as_postgres(*words: object) -> None:
 
 
 def start_postgis(folder: Path) -> bool:
-    """Start a server of our own in the folder; False where the environment names one."""
+    """Start a server of our own in the folder; False where the environment names one, or one of ours runs already."""
     if "LANDPLAN_PG" in os.environ:
         return False
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -239,6 +239,12 @@ def start_postgis(folder: Path) -> bool:
         if os.geteuid() == 0:
             subprocess.run(["chown", "postgres:postgres", home], check=True)
         run_as_postgres(programs[-1] / "initdb", "-D", data, "-U", "postgres", "-A", "trust")
+    try:
+        run_as_postgres(programs[-1] / "pg_ctl", "-D", data, "status")
+    except RuntimeError:
+        pass
+    else:
+        return False
     settings = {
         "port": 54321, "listen_addresses": "", "unix_socket_directories": home, "shared_buffers": "3GB",
         "work_mem": "256MB", "maintenance_work_mem": "512MB", "fsync": "off", "jit": "off", "max_wal_size": "4GB",
