@@ -17,7 +17,7 @@ import worlds
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from landplan import overlay, steps
+from landplan import overlay
 from landplan.crs import measure_areas
 from landplan.inputs import Inputs, Layer
 from landplan.overlay import areas, choose_method, find_pieces, measure_shares
@@ -27,6 +27,7 @@ from landplan.overlay.grid import sum_areas
 from landplan.pipeline import assess
 from landplan.rules import load_rulebook
 from landplan.schema import coerce
+from landplan.steps import kinds
 
 # Compiling takes some seconds, once.
 PROPERTY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -433,7 +434,7 @@ def test_invalid_input_never_reaches_the_engine(monkeypatch, method):
 
     watch(sys.modules["landplan.overlay.pieces"], "share_areas")
     watch(sys.modules["landplan.overlay.pieces"], "cut_pieces")
-    monkeypatch.setattr(steps, "choose_method", lambda _: method)
+    monkeypatch.setattr(kinds, "choose_method", lambda _: method)
     assessment = assess(broken_world(), as_of=date(2026, 11, 20))
     assert sum(seen) > 0
     assert len(assessment.parcels) == 6
@@ -443,7 +444,7 @@ def test_invalid_input_never_reaches_the_engine(monkeypatch, method):
 def test_a_project_is_judged_the_same_whichever_way_it_was_measured(monkeypatch):
     found = {}
     for method in ("exact", "fast"):
-        monkeypatch.setattr(steps, "choose_method", lambda _, method=method: method)
+        monkeypatch.setattr(kinds, "choose_method", lambda _, method=method: method)
         found[method] = assess(broken_world(), as_of=date(2026, 11, 20))
     one, other = found["exact"], found["fast"]
     pd.testing.assert_frame_equal(
