@@ -14,6 +14,9 @@ from hypothesis import settings
 settings.register_profile("landplan", deadline=None)
 settings.load_profile("landplan")
 
+# Benchmarks are run by hand: they import one another by their folder, and need peers that tests do not.
+collect_ignore_glob = ["bench/*"]
+
 ROOT = Path(__file__).resolve().parents[1]
 AS_OF = date(2026, 11, 20)
 
