@@ -12,6 +12,7 @@ import pandas as pd
 from landplan.issues import Issue
 from landplan.schema import as_words, column, dictionary, words_of
 from landplan.schema.suggest import suggest_known
+from landplan.schema.words import codes_of, find_words, is_among, rank_words
 from landplan.units import RESOLUTION
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "attach_indicators",
     "attach_ledger",
     "attach_zones",
+    "event_issues",
     "gather_indicators",
     "name_items",
     "zones_on",
@@ -78,7 +80,7 @@ def attach_zones(parcels: DataFrame, pieces: DataFrame, zones: DataFrame) -> tup
         One per parcel outside every zone.
     """
     keys = parcels.index.astype("str")
-    place = keys.get_indexer(pd.Index(pieces["parcel_id"]))
+    place = find_words(pd.Index(pieces["parcel_id"]), keys)
     area = pieces["overlap_m2"].to_numpy(dtype="float64")
     number, names = pd.factorize(pieces["feature"], sort=True)
     best = np.zeros(len(keys))
@@ -94,10 +96,10 @@ def attach_zones(parcels: DataFrame, pieces: DataFrame, zones: DataFrame) -> tup
     by_code = zones.set_index("zone_code")
     zone = np.append(number, -1)[chosen]
     result = pd.DataFrame(index=parcels.index)
-    result["zone_code"] = _by_number(names, zone)
+    result["zone_code"] = _by_number([*names, None], zone)
     for name in ("zone_name", "zone_level"):
         told = by_code[name].reindex(names) if name in by_code.columns else [None] * len(names)
-        result[name] = _by_number(told, zone)
+        result[name] = _by_number([*told, None], zone)
     share = np.append(pieces["overlap_share"].to_numpy(dtype="float64"), 0.0)[chosen]
     result["zone_share"] = np.where(measured, share, np.nan)
     result["is_zone_tied"] = pd.array(tied, dtype="boolean")
@@ -106,8 +108,8 @@ def attach_zones(parcels: DataFrame, pieces: DataFrame, zones: DataFrame) -> tup
 
 
 def _by_number(words: Any, numbers: Any) -> Any:
-    """Look words up; -1 is missing."""
-    return pd.array([*words, None], dtype="str").take(numbers)
+    """Look words up; -1 is the last."""
+    return pd.array(words, dtype="str").take(numbers)
 
 
 def attach_ledger(parcels: DataFrame, ledger: DataFrame, source: str) -> tuple[DataFrame, list[Issue]]:
@@ -186,7 +188,7 @@ def gather_indicators(frame: DataFrame, basis: str, source: str) -> DataFrame:
     basis : {"set", "promised", "actual"}
         Whose figures they are.
     source : str
-        Where they stand.
+        Where they stand; where it is empty, the frame's own column ``source`` says it.
 
     Returns
     -------
@@ -196,27 +198,37 @@ def gather_indicators(frame: DataFrame, basis: str, source: str) -> DataFrame:
     declared = [each for each in dictionary().values() if each.bound and each.name in frame.columns]
     known = [frame[each.name].notna().to_numpy(dtype=bool) for each in declared]
     counts = [int(mask.sum()) for mask in known]
-    number = np.repeat(np.arange(len(declared)), counts)
+    number = np.repeat(np.arange(len(declared), dtype=np.int16), counts)
     nowhere = [np.array([], dtype=np.intp)]
     rows = np.concatenate(nowhere + [np.flatnonzero(mask) for mask in known])
     values = [
         frame[each.name].to_numpy(dtype="float64")[mask] for each, mask in zip(declared, known, strict=True)
     ]
-    ids = as_words(pd.Series(frame.index.astype("str"))).cat
+    rank, named = rank_words(frame.index)
     whole = np.zeros(len(rows), dtype=np.int8)
     return pd.DataFrame(
         {
-            "parcel_id": pd.Categorical.from_codes(ids.codes.to_numpy()[rows], categories=ids.categories),
+            "parcel_id": pd.Categorical.from_codes(rank[rows], categories=named),
             "indicator": words_of([each.name for each in declared], number),
             "basis": words_of([basis], whole, column("basis").values),
             "value": np.concatenate([np.array([], dtype="float64"), *values]),
             "bound": words_of([each.bound for each in declared], number, column("bound").values),
-            "source": words_of([source], whole),
+            "source": words_of(*_sources(frame, rows) if not source else ([source], whole)),
             "source_row": frame["source_row"].array.take(rows)
             if "source_row" in frame.columns
             else pd.array([pd.NA] * len(rows), dtype="Int64"),
         }
     )
+
+
+def _sources(frame: DataFrame, rows: Any) -> tuple[list[Any], Any]:
+    """Where rows of a frame stand, by number; only what is used is named."""
+    if "source" not in frame.columns:
+        return [""], np.zeros(len(rows), dtype=np.int8)
+    codes, texts = codes_of(frame["source"])
+    numbers = codes[rows]
+    used = set(pd.unique(numbers).tolist())
+    return [text if place in used else None for place, text in enumerate(texts)], numbers
 
 
 def attach_indicators(
@@ -242,33 +254,37 @@ def attach_indicators(
         One where two rows of one day disagree; the first is taken.
     """
     issues: list[Issue] = []
-    result: Any = {}
-    day = pd.Timestamp(as_of)
-    current = indicators[(indicators["on"].isna() | (indicators["on"] <= day)).to_numpy(dtype=bool)]
-    ids = as_words(current["parcel_id"]).cat
-    place = parcels.index.astype("str").get_indexer(ids.categories)[ids.codes]
-    kinds: dict[Any, Any] = current.groupby(["basis", "indicator"], sort=True).indices
-    for (basis, indicator), rows in kinds.items():
-        values = current["value"].to_numpy(dtype="float64")[rows]
-        at = place[rows]
+    result: dict[str, Any] = {}
+    ids, named = codes_of(as_words(indicators["parcel_id"]))
+    (basis, bases), (indicator, measures) = (
+        codes_of(as_words(indicators[name])) for name in ("basis", "indicator")
+    )
+    kind = basis.astype(np.int16 if len(bases) * len(measures) < 2**15 else np.int32)
+    kind = kind * len(measures) + indicator
+    held = (indicators["on"].isna() | (indicators["on"] <= pd.Timestamp(as_of))).to_numpy(dtype=bool)
+    kind[~held | (basis < 0) | (indicator < 0)] = -1
+    order = np.argsort(kind, kind="stable")
+    counts = np.bincount(kind + 1, minlength=len(bases) * len(measures) + 1)
+    bounds = np.cumsum(counts)
+    place = np.append(find_words(named, parcels.index), -1)
+    figures = indicators["value"].to_numpy(dtype="float64")
+    for number in np.flatnonzero(counts[1:]).tolist():
+        rows = order[bounds[number] : bounds[number + 1]]
+        whose, name = bases[number // len(measures)], measures[number % len(measures)]
+        values, at = figures[rows], place[ids[rows]]
         # Only parcels with more than one figure need to be asked which one holds.
-        many = np.bincount(ids.codes.to_numpy()[rows], minlength=1) > 1
-        if many.any():
-            double = many[ids.codes.to_numpy()[rows]]
-            first, told = _latest(pd.DataFrame(current.iloc[rows[double]]), str(indicator))
+        double = (np.bincount(ids[rows] + 1, minlength=1) > 1)[ids[rows] + 1]
+        if double.any():
+            first, told = _latest(pd.DataFrame(indicators.iloc[rows[double]]), str(name))
             issues += told
             kept = np.concatenate([np.flatnonzero(~double), np.flatnonzero(double)[first]])
             values, at = values[kept], at[kept]
         laid = np.full(len(parcels), np.nan)
         laid[at[at >= 0]] = values[at >= 0]
-        result[str(indicator) if basis == "set" else f"{basis}.{indicator}"] = laid
-    result = pd.DataFrame(result, index=parcels.index)
-    order = {name: n for n, name in enumerate(dictionary())}
-    names: list[str] = sorted(
-        map(str, result.columns), key=lambda n: ("." in n, order.get(n.split(".")[-1], 0), n)
-    )
-    result = result[names]
-    return result, issues
+        result[str(name) if whose == "set" else f"{whose}.{name}"] = laid
+    turn = {name: n for n, name in enumerate(dictionary())}
+    columns = sorted(result, key=lambda n: ("." in n, turn.get(n.split(".")[-1], 0), n))
+    return pd.DataFrame({name: result[name] for name in columns}, index=parcels.index, copy=False), issues
 
 
 def _latest(rows: DataFrame, indicator: str) -> tuple[Any, list[Issue]]:
@@ -352,28 +368,47 @@ def attach_events(
         Events without a day, and events of numbers that are no parcel.
     """
     day = pd.Timestamp(as_of)
-    place = parcels.index.astype("str").get_indexer(pd.Index(events["parcel_id"]))
+    place = find_words(pd.Index(events["parcel_id"]), parcels.index)
     on = events["on"]
     issues = _event_faults(events, on.isna().to_numpy(dtype=bool), place >= 0)
     begun = (on <= day).to_numpy(dtype=bool)
     lasting = (events["until"].isna() | (events["until"] >= day)).to_numpy(dtype=bool)
     current = np.flatnonzero(begun & lasting & (place >= 0))
     current = current[np.argsort(on.to_numpy()[current], kind="stable")]
+    days = np.append(on.to_numpy(dtype="datetime64[s]"), np.datetime64("NaT", "s"))
+    # Few words stand in many rows: each is held once, and the last, which -1 takes, is that for no event.
+    (state, states), (document, documents) = (pd.factorize(events[name]) for name in ("state", "document"))
+    state, document = np.append(state, -1), np.append(document, -1)
     result: dict[str, Any] = {}
     for item in items:
-        rows = current[(events["item"] == item).to_numpy(dtype=bool)[current]]
+        rows = current[is_among(events["item"], [item])[current]]
         latest = np.full(len(parcels), -1)
         latest[place[rows]] = rows  # of one parcel the last is kept
-        state = events["state"].astype("str").array.take(latest, allow_fill=True)
-        if item in complete:
-            state = pd.Series(state).fillna("none").array
-        result[f"event_{item}_state"] = state
-        result[f"event_{item}_on"] = on.array.take(latest, allow_fill=True)
-        result[f"event_{item}_document"] = (
-            events["document"].astype("str").array.take(latest, allow_fill=True)
-        )
-    laid = pd.DataFrame(result, index=parcels.index)
-    return laid.astype({f"event_{item}_on": "datetime64[s]" for item in items}), issues
+        nothing = "none" if item in complete else None
+        result[f"event_{item}_state"] = _by_number([*map(str, states), nothing], state[latest])
+        result[f"event_{item}_on"] = days[latest]
+        result[f"event_{item}_document"] = _by_number([*map(str, documents), None], document[latest])
+    return pd.DataFrame(result, index=parcels.index), issues
+
+
+def event_issues(parcels: DataFrame, events: DataFrame) -> list[Issue]:
+    """
+    Tell what is wrong with events, as ``attach_events`` does, and lay nothing beside the parcels.
+
+    Parameters
+    ----------
+    parcels : DataFrame, n rows, indexed by parcel_id
+        Only the index is read.
+    events : DataFrame
+        The events table.
+
+    Returns
+    -------
+    list of Issue
+        Events without a day, and events of numbers that are no parcel.
+    """
+    known = find_words(pd.Index(events["parcel_id"]), parcels.index) >= 0
+    return _event_faults(events, events["on"].isna().to_numpy(dtype=bool), known)
 
 
 def _event_faults(events: DataFrame, undated: Any, known: Any) -> list[Issue]:

@@ -14,6 +14,7 @@ from landplan.issues import Issue
 from landplan.tables import Source
 
 if TYPE_CHECKING:
+    from landplan.overlay import Fetch
     from landplan.readiness import Checklist
     from landplan.rules import Rulebook
     from landplan.workdays import WorkCalendar
@@ -30,16 +31,19 @@ class Layer:
     ----------
     name, title : str
         Its code and what people call it.
-    frame : GeoDataFrame
-        Its polygons, with a CRS.
+    frame : GeoDataFrame, or what fetches one box by box
+        Its polygons, with a CRS. A layer too large to hold stays in its file; what is fetched of it is valid.
     extent : GeoDataFrame
         The land it was surveyed for; parcels that reach beyond it are unknown.
+    issues : tuple of Issue
+        Of a layer that stays in its file, what repair finds of its features.
     """
 
     name: str
     title: str
-    frame: GeoDataFrame
+    frame: GeoDataFrame | Fetch
     extent: GeoDataFrame
+    issues: tuple[Issue, ...] = ()
 
 
 @dataclass(frozen=True)

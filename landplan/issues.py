@@ -42,7 +42,8 @@ def clean_text(text: str) -> str:
     >>> clean_text("A" + chr(27) + "[31m")
     'A [31m'
     """
-    return _CONTROL.sub(" ", text)
+    # What is printable holds none of them; hardly a text is not.
+    return text if text.isprintable() else _CONTROL.sub(" ", text)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ a cluster. Whole-table work - doubles, neighbours, the balance - stays outside t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from importlib.metadata import version
@@ -19,18 +20,15 @@ import numpy as np
 import pandas as pd
 import pyproj
 import shapely
-from geopandas import GeoDataFrame
+from geopandas import GeoDataFrame, GeoSeries
 
-from landplan.attach import (
-    attach_events,
-    gather_indicators,
-    zones_on,
-)
+from landplan.attach import event_issues, gather_indicators, zones_on
 from landplan.crs import measure_areas, transform
 from landplan.errors import Fault, SchemaError
-from landplan.gather import read_inputs, read_layers
+from landplan.gather import leave_out, read_inputs, read_layers
 from landplan.inputs import Inputs, Layer
 from landplan.issues import Issue
+from landplan.overlay import draw_pieces
 from landplan.project import Project, load_project
 from landplan.read.webmap import look_for_shift
 from landplan.readiness import assess_readiness
@@ -38,13 +36,17 @@ from landplan.repair import find_conflicts, reconcile_areas, repair_layer, repai
 from landplan.resources import attach_capacity, measure_headroom, report_funds
 from landplan.rules import apply_overrides
 from landplan.schema import check, coerce
+from landplan.schema.words import is_among
 from landplan.steps import Engine, Local, add_columns, steps_of
 from landplan.supply import classify_supply
 from landplan.tables import Assessment, Provenance, issue_table
-from landplan.verdict import decide
+from landplan.verdict import decide, wanted_layers
 from landplan.workdays import load_calendar
 
 __all__ = ["assess", "draw_layers"]
+
+_MOST_DRAWN = 20_000
+"""Pieces of layers in parcels that are cut for all to see, and parcels on a page; a map cuts those it shows beyond."""
 
 
 def assess(
@@ -107,7 +109,7 @@ def assess(
     issues += [issue for issue in found if (issue.parcel_id, issue.code) not in told]
     inputs, found = _repair_layers(inputs)
     issues += found
-    overlaid = [(layer.name, layer.frame) for layer in inputs.layers]
+    overlaid = [(layer.name, layer.frame) for layer in inputs.layers if not callable(layer.frame)]
     overlaid += [("zones", inputs.zones)] if inputs.zones is not None else []
     overlaid += [("evaluations", inputs.evaluations)] if inputs.evaluations is not None else []
     parcels, found = set_tangles_apart(parcels, overlaid)
@@ -120,19 +122,24 @@ def assess(
     )
     pieces: list[GeoDataFrame] = []
     findings = pd.DataFrame()
-    parcels, results = runner.run(steps_of(inputs, as_of, indicators), parcels, say)
-    for result in results:
-        issues += result.issues
-        pieces += [result.pieces] if result.pieces is not None else []
-        findings = findings if result.findings is None else result.findings
-    issues += check(parcels)
-    if inputs.zones is not None and (parcels["zone_share"] < 0.99).any():
-        # Of all parcels together: one alone beside its zone is no sign of a shift.
-        issues += look_for_shift(parcels, zones_on(inputs.zones, as_of))
-    say("neighbours")
-    issues += find_conflicts(parcels, inputs.measure_crs)
+    # Neighbours are a matter of the outlines alone: they are looked at while the steps run.
+    with ThreadPoolExecutor(1) as beside:
+        conflicts = beside.submit(
+            find_conflicts, parcels[["is_quarantined", parcels.geometry.name]], inputs.measure_crs
+        )
+        parcels, results = runner.run(steps_of(inputs, as_of, indicators), parcels, say)
+        for result in results:
+            issues += result.issues
+            pieces += [result.pieces] if result.pieces is not None else []
+            findings = findings if result.findings is None else result.findings
+        issues += check(parcels)
+        if inputs.zones is not None and (parcels["zone_share"] < 0.99).any():
+            # Of all parcels together: one alone beside its zone is no sign of a shift.
+            issues += look_for_shift(parcels, zones_on(inputs.zones, as_of))
+        say("neighbours")
+        issues += conflicts.result()
     if inputs.events is not None:
-        issues += attach_events(parcels, inputs.events, inputs.event_items, inputs.complete, as_of)[1]
+        issues += event_issues(parcels, inputs.events)
     issues += _zone_areas(inputs, as_of)
     issues += _told_of_registers(inputs, parcels, as_of)
     say("verdict")
@@ -154,13 +161,15 @@ def assess(
     ready, tasks, found = assess_readiness(parcels, findings, inputs.checklist, as_of, calendar, titles)
     parcels = add_columns(parcels, ready, "readiness")
     # What readiness finds is advice on days and papers: the verdict stands already.
-    table = issue_table([*issues, *found]) if found else table
+    table = pd.concat([table, issue_table(found)], ignore_index=True) if found else table
     table["is_blocking"] &= (table["parcel_id"].fillna("") != "").astype("boolean")
     empty = GeoDataFrame({"zone_code": [], "valid_from": [], "valid_to": []}, geometry=[], crs=parcels.crs)
     return Assessment(
         parcels=coerce(parcels, "parcels"),
         zones=coerce(empty if inputs.zones is None else transform(inputs.zones, parcels.crs), "zones"),
-        overlaps=_overlaps(pieces, parcels.crs),
+        overlaps=_draw_shown(
+            _overlaps(pieces, parcels.crs), parcels, inputs.layers, findings, most=_MOST_DRAWN
+        ),
         indicators=indicators,
         events=coerce(pd.DataFrame() if inputs.events is None else inputs.events, "events"),
         findings=findings,
@@ -189,27 +198,31 @@ def draw_layers(assessment: Assessment, project: Project) -> Assessment:
     Returns
     -------
     Assessment
-        The same with ``layers``.
+        The same with ``layers``, and with every piece a map shows.
     """
     if assessment.layers:
         return assessment
+    parcels = assessment.parcels
     layers = [
-        replace(layer, frame=repair_layer(layer.frame, layer.name)[0]) for layer in read_layers(project)
+        layer if callable(layer.frame) else replace(layer, frame=repair_layer(layer.frame, layer.name)[0])
+        for layer in read_layers(project, len(parcels))
     ]
-    return replace(assessment, layers=_surroundings(layers, assessment.parcels))
+    overlaps = _draw_shown(assessment.overlaps, parcels, layers, assessment.findings)
+    return replace(assessment, layers=_surroundings(layers, parcels), overlaps=overlaps)
 
 
 def _repair_layers(inputs: Inputs) -> tuple[Inputs, list[Issue]]:
     issues: list[Issue] = []
     layers = []
     for layer in inputs.layers:
+        if callable(layer.frame):
+            # It stays in its file: it was looked at there, and what is fetched of it is valid.
+            issues += layer.issues
+            layers.append(layer)
+            continue
         frame, doubtful, found = repair_layer(layer.frame, layer.name)
         issues += found
-        extent = layer.extent
-        if len(doubtful):
-            hole = shapely.union_all(transform(doubtful, extent.crs).geometry.values)
-            extent = extent.set_geometry(shapely.difference(extent.geometry.values, hole))
-        layers.append(replace(layer, frame=frame, extent=extent))
+        layers.append(replace(layer, frame=frame, extent=leave_out(layer.extent, doubtful)))
     zones, evaluations = inputs.zones, inputs.evaluations
     if zones is not None:
         zones, _, found = repair_layer(zones, "zones")
@@ -222,11 +235,11 @@ def _repair_layers(inputs: Inputs) -> tuple[Inputs, list[Issue]]:
 
 def _indicators_of(parcels: GeoDataFrame, inputs: Inputs) -> pd.DataFrame:
     drawn = gather_indicators(pd.DataFrame(parcels.drop(columns="geometry")), "set", "")
-    if "source" in parcels.columns and len(drawn):
-        drawn["source"] = drawn["parcel_id"].map(parcels["source"])
-    tables = [drawn, *inputs.indicators]
-    tables = [table for table in tables if len(table)]
-    return coerce(pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), "indicators")
+    tables = [table for table in (drawn, *inputs.indicators) if len(table)]
+    joined = (
+        tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    )
+    return coerce(joined, "indicators")
 
 
 def _zone_areas(inputs: Inputs, as_of: date) -> list[Issue]:
@@ -271,6 +284,50 @@ def _overlaps(pieces: Sequence[GeoDataFrame], crs: pyproj.CRS) -> GeoDataFrame:
     return GeoDataFrame(coerce(joined, "overlaps"), geometry="geometry", crs=crs)
 
 
+def _draw_shown(
+    overlaps: GeoDataFrame,
+    parcels: GeoDataFrame,
+    layers: Sequence[Layer],
+    findings: pd.DataFrame,
+    most: int | None = None,
+) -> GeoDataFrame:
+    """
+    Cut the pieces that are shown and were only measured.
+
+    A map shows what lies on a layer that no rule wants the parcel to lie within; of a layer that it should lie within, a finding
+    shows how much of a parcel that fails does. Zones are drawn as they are.
+    """
+    waiting = overlaps.geometry.isna().to_numpy(dtype=bool)
+    names = {layer.name for layer in layers}
+    wanted = wanted_layers(findings, names)
+    shown = waiting & overlaps["layer"].isin(names - wanted).to_numpy(dtype=bool)
+    if most is not None and shown.sum() > most:
+        return overlaps
+    for name in sorted(wanted):
+        about = is_among(findings["indicator"], [f"{name}_overlap_share", f"{name}_overlap_m2"])
+        about &= is_among(findings["status"], ["fail", "refer"])
+        failing = findings["parcel_id"][about].astype("str").unique()
+        here = waiting & (overlaps["layer"] == name).to_numpy(dtype=bool)
+        shown |= here & overlaps["parcel_id"].isin(failing).to_numpy(dtype=bool)
+    if not shown.any() or (most is not None and shown.sum() > most):
+        return overlaps
+    shapes = np.asarray(overlaps.geometry.values).copy()
+    for layer in layers:
+        here = np.flatnonzero(shown & (overlaps["layer"] == layer.name).to_numpy(dtype=bool))
+        if not len(here):
+            continue
+        frame = layer.frame
+        if callable(frame):
+            # Shapely is asked for the first time: what crosses the layer a million times is not drawn.
+            met = parcels[parcels.index.isin(overlaps["parcel_id"].iloc[here])]
+            frame = frame(tuple(met.total_bounds.tolist()), parcels.crs)
+            tame = set_tangles_apart(met, [(layer.name, frame)])[0]
+            tame = tame.index[~tame["is_quarantined"].fillna(False).to_numpy(dtype=bool)]
+            here = here[overlaps["parcel_id"].iloc[here].isin(tame).to_numpy(dtype=bool)]
+        shapes[here] = draw_pieces(overlaps.iloc[here], parcels, frame).geometry.to_numpy()
+    return overlaps.set_geometry(GeoSeries(shapes, index=overlaps.index, crs=overlaps.crs))
+
+
 def _surroundings(layers: Sequence[Layer], parcels: GeoDataFrame) -> dict[str, Any]:
     """Clip layers to the surroundings of the parcels: what a map can show of them."""
     bounds = parcels.total_bounds
@@ -280,7 +337,12 @@ def _surroundings(layers: Sequence[Layer], parcels: GeoDataFrame) -> dict[str, A
     box = (bounds[0] - margin, bounds[1] - margin, bounds[2] + margin, bounds[3] + margin)
     shown: dict[str, Any] = {}
     for layer in layers:
-        frame = transform(layer.frame, parcels.crs)
+        if not callable(layer.frame):
+            frame = transform(layer.frame, parcels.crs)
+        elif len(parcels) <= _MOST_DRAWN:
+            frame = layer.frame(box, parcels.crs)
+        else:
+            continue  # no page shows so many parcels
         near = frame.iloc[sorted(frame.sindex.query(shapely.box(*box)))]
         clipped = shapely.clip_by_rect(near.geometry.values, *box)
         kept = ~shapely.is_empty(clipped) & np.isin(shapely.get_type_id(clipped), (3, 6))

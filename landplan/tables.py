@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -181,11 +181,13 @@ def issue_table(issues: Iterable[Issue]) -> pd.DataFrame:
     """
     rows = [issue.as_row() for issue in issues]
     # Column by column and typed at once: a hundred thousand rows of mixed objects are slow to put right.
-    columns = {name: _issue_column([row[name] for row in rows], name) for name in (rows[0] if rows else ())}
+    lists = zip(*(row.values() for row in rows), strict=True)
+    names = rows[0] if rows else ()
+    columns = {name: _issue_column(values, name) for name, values in zip(names, lists, strict=True)}
     return coerce(pd.DataFrame(columns), "issues")
 
 
-def _issue_column(values: list[Any], name: str) -> pd.Series[Any]:
+def _issue_column(values: Sequence[Any], name: str) -> pd.Series[Any]:
     dtype: Any = column(name).dtype
     typed: pd.Series[Any] = pd.Series(values, dtype=dtype)
     return typed

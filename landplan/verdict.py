@@ -18,6 +18,7 @@ import pandas as pd
 
 from landplan.issues import codes
 from landplan.schema import column
+from landplan.schema.words import ByParcel, codes_of, is_among, used_words
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,15 +26,24 @@ if TYPE_CHECKING:
     from landplan.tables import Assessment
 
 __all__ = [
+    "STOPPING",
     "Reason",
+    "Stops",
     "decide",
+    "find_stops",
+    "is_counting",
+    "is_open",
     "open_findings",
     "open_kinds",
     "rank_reasons",
     "say_requirement",
+    "wanted_layers",
     "why",
     "why_all",
 ]
+
+STOPPING = pd.Index(["fail", "unknown", "refer"], dtype="str")
+"""States of a finding that keep a parcel from being ready, the worst first."""
 
 _WORDS = {
     "zh": {
@@ -107,12 +117,41 @@ class Reason:
         return self.force == "mandatory" and opens and not self.is_overridden
 
 
-def _counting(findings: DataFrame) -> Any:
-    """Mask of the mandatory findings that no person overrode."""
-    counts = (findings["force"] == "mandatory").to_numpy(dtype=bool)
+def is_counting(findings: DataFrame) -> Any:
+    """
+    Tell which findings decide: mandatory ones that nobody overrode.
+
+    Parameters
+    ----------
+    findings : DataFrame, r rows
+        One row per parcel and rule, and per override.
+
+    Returns
+    -------
+    ndarray of bool, r
+        Whatever they find.
+    """
+    counts = is_among(findings["force"], ["mandatory"])
     if "overridden_by" in findings.columns:
         counts = counts & findings["overridden_by"].isna().to_numpy(dtype=bool)
     return counts
+
+
+def is_open(findings: DataFrame) -> Any:
+    """
+    Tell which findings keep parcels from being ready.
+
+    Parameters
+    ----------
+    findings : DataFrame, r rows
+        One row per parcel and rule, and per override.
+
+    Returns
+    -------
+    ndarray of bool, r
+        True for mandatory ones that fail, are unknown or are referred to a person, and that nobody overrode.
+    """
+    return is_counting(findings) & is_among(findings["status"], STOPPING)
 
 
 def open_findings(findings: DataFrame) -> DataFrame:
@@ -129,8 +168,7 @@ def open_findings(findings: DataFrame) -> DataFrame:
     DataFrame
         Mandatory ones that fail, are unknown or are referred to a person, and that nobody overrode; in their order.
     """
-    opens = findings["status"].isin(["fail", "unknown", "refer"]).to_numpy(dtype=bool)
-    chosen: DataFrame = findings[_counting(findings) & opens]
+    chosen: DataFrame = findings[is_open(findings)]
     return chosen
 
 
@@ -148,9 +186,59 @@ def open_kinds(findings: DataFrame) -> DataFrame:
     DataFrame
         ``parcel_id, rule_id, indicator, status`` of those ``open_findings`` gives.
     """
-    needed = ["parcel_id", "rule_id", "indicator", "status", "force", "overridden_by"]
-    narrow = open_findings(findings[[name for name in needed if name in findings.columns]])
-    return narrow[needed[:4]]
+    kinds: DataFrame = findings[["parcel_id", "rule_id", "indicator", "status"]][is_open(findings)]
+    return kinds
+
+
+@dataclass(frozen=True)
+class Stops:
+    """
+    Findings that keep parcels from being ready, as numbers; those of no parcel of the index are left out.
+
+    Parameters
+    ----------
+    place : ndarray of int64, k
+        Where the parcel of each stands.
+    rule, indicator : ndarray of int, k
+        Places in ``rules`` and ``indicators``.
+    status : ndarray of int8, k
+        Places in ``STOPPING``.
+    rules, indicators : Index of str
+        Words, some of which may not be used.
+    """
+
+    place: Any
+    rule: Any
+    indicator: Any
+    status: Any
+    rules: pd.Index[Any]
+    indicators: pd.Index[Any]
+
+
+def find_stops(findings: DataFrame, index: pd.Index[Any]) -> Stops:
+    """
+    Pick the findings that keep parcels from being ready, as numbers.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        One row per parcel and rule, and per override.
+    index : Index, n
+        Numbers of the parcels.
+
+    Returns
+    -------
+    Stops
+        Those ``open_findings`` gives, in their order.
+    """
+    chosen = np.flatnonzero(is_open(findings))
+    place = ByParcel(findings["parcel_id"], index).places(chosen)
+    chosen, place = chosen[place >= 0], place[place >= 0]
+    (rule, rules), (indicator, indicators), (status, words) = (
+        codes_of(findings[name]) for name in ("rule_id", "indicator", "status")
+    )
+    rank = STOPPING.get_indexer(words).astype(np.int8)
+    return Stops(place, rule[chosen], indicator[chosen], rank[status[chosen]], rules, indicators)
 
 
 def decide(parcels: DataFrame, findings: DataFrame, issues: DataFrame) -> DataFrame:
@@ -180,23 +268,19 @@ def decide(parcels: DataFrame, findings: DataFrame, issues: DataFrame) -> DataFr
     >>> decide(one, found, none).verdict["A"]
     'not_ready'
     """
-    keys = parcels.index.astype("str")
-    binding = findings[_counting(findings)]
-
-    def count(statuses: Iterable[str]) -> Any:
-        met = binding[binding["status"].isin(list(statuses)).to_numpy(dtype=bool)]
-        return met.groupby("parcel_id").size().reindex(keys, fill_value=0).to_numpy(dtype="int64")
-
-    blocking = issues[issues["is_blocking"].fillna(False).to_numpy(dtype=bool)]
-    stopped = blocking.groupby("parcel_id").size().reindex(keys, fill_value=0).to_numpy(dtype="int64")
-    failed = count(["fail"])
+    rows = ByParcel(findings["parcel_id"], parcels.index)
+    counting = is_counting(findings)
+    failing = is_among(findings["status"], ["fail"])
+    failed = rows.count(counting & failing)
     # A status nobody knows must not pass for a pass.
-    judged = binding.groupby("parcel_id").size().reindex(keys, fill_value=0).to_numpy(dtype="int64")
-    undecided = judged - failed - count(["pass", "exempt"]) + stopped
-    verdict = np.where(failed > 0, "not_ready", np.where((undecided > 0) | (judged == 0), "pending", "ready"))
+    undecided = rows.count(counting & ~failing & ~is_among(findings["status"], ["pass", "exempt"]))
+    blocking = issues["parcel_id"][issues["is_blocking"].fillna(False).to_numpy(dtype=bool)]
+    undecided += ByParcel(blocking, parcels.index).count(np.ones(len(blocking), dtype=bool))
+    is_pending = (undecided > 0) | ~rows.has(counting)
+    verdict = np.where(failed > 0, 0, np.where(is_pending, 1, 2))
     return pd.DataFrame(
         {
-            "verdict": pd.array(verdict, dtype="str"),
+            "verdict": pd.array(["not_ready", "pending", "ready"], dtype="str").take(verdict),
             "fail_count": pd.array(failed, dtype="Int64"),
             "open_count": pd.array(undecided, dtype="Int64"),
         },
@@ -453,37 +537,66 @@ def rank_reasons(assessment: Assessment, lang: str = "zh") -> DataFrame:
         ``rule_id``, ``status``, ``label``, ``parcels`` (宗) and ``area_m2``; one parcel counts once per rule and status.
     """
     titles = {**assessment.provenance.layers, **assessment.provenance.items}
-    binding = open_findings(assessment.findings)
-    found = binding[["parcel_id", "rule_id", "status"]].copy()
-    # Few distinct kinds among many findings: each is worded once.
-    kinds = ["indicator", "status", "test", "required_text"]
-    worded = {
-        tuple(kind): _headline(dict(zip(kinds, kind, strict=True)), lang, titles)
-        for kind in binding[kinds].fillna("").drop_duplicates().to_numpy().tolist()
-    }
-    found["label"] = [worded[tuple(kind)] for kind in binding[kinds].fillna("").to_numpy().tolist()]
-    blocking = assessment.issues
-    blocking = blocking[
-        (
-            blocking["is_blocking"].fillna(False) & blocking["parcel_id"].isin(assessment.parcels.index)
-        ).to_numpy(dtype=bool)
-    ]
-    heads = blocking["code"].map(lambda code: _VALUE.sub("", getattr(codes()[code], f"message_{lang}")))
-    faults = pd.DataFrame(
-        {
-            "parcel_id": blocking["parcel_id"],
-            "rule_id": blocking["code"],
-            "status": "issue",
-            "label": ("数据问题：" if lang == "zh" else "data: ") + heads,
-        }
-    )
-    both = pd.concat([found, faults], ignore_index=True).drop_duplicates(["parcel_id", "rule_id", "status"])
-    both["area_m2"] = both["parcel_id"].map(assessment.parcels["area_m2"])
-    counted = both.groupby(["rule_id", "status"], sort=False).agg(
-        label=("label", "first"), parcels=("parcel_id", "size"), area_m2=("area_m2", "sum")
-    )
+    parcels, findings, issues = assessment.parcels, assessment.findings, assessment.issues
+    chosen = np.flatnonzero(is_open(findings))
+    blocking = np.flatnonzero(issues["is_blocking"].fillna(False).to_numpy(dtype=bool))
+    blocking = blocking[ByParcel(issues["parcel_id"], parcels.index).places(blocking) >= 0]
+    reasons: list[tuple[str, str, str]] = []
+    counted = []
+    for table, rows, by in ((findings, chosen, ["rule_id", "status"]), (issues, blocking, ["code"])):
+        kind = _number_kinds([table[name] for name in by], rows)
+        whose = codes_of(table["parcel_id"])[0][rows].astype(np.int64)
+        once = ~pd.Series(whose * (kind.max(initial=0) + 1) + kind).duplicated().to_numpy(dtype=bool)
+        place = ByParcel(table["parcel_id"], parcels.index).places(rows[once])
+        area = np.append(parcels["area_m2"].to_numpy(dtype=np.float64), np.nan)[place]
+        counted.append(pd.DataFrame({"kind": kind[once] + len(reasons), "area_m2": area}))
+        # Few kinds of reason among many: each is worded once, by the first.
+        first = table.iloc[rows[~pd.Series(kind).duplicated().to_numpy(dtype=bool)]]
+        said: Any = first.astype("object").where(first.notna(), "").to_dict("records")
+        reasons += [_reason(row, lang, titles) for row in said]
+    sums = pd.concat(counted).groupby("kind")["area_m2"].agg(parcels="size", area_m2="sum")
+    told = pd.DataFrame(reasons, columns=["rule_id", "status", "label"], dtype="str")
     return (
-        counted.reset_index()
+        told.join(sums)
         .sort_values(["parcels", "rule_id"], ascending=[False, True], kind="stable")
         .reset_index(drop=True)
     )
+
+
+def _number_kinds(columns: Iterable[pd.Series[Any]], rows: Any) -> Any:
+    """Number what rows say in some columns together, in the order in which it is first said."""
+    kind: Any = np.zeros(len(rows), dtype=np.int64)
+    for values in columns:
+        codes, words = codes_of(values)
+        kind = kind * (len(words) + 1) + codes[rows]
+    return pd.factorize(kind)[0]
+
+
+def _reason(row: Mapping[str, Any], lang: str, titles: Mapping[str, str]) -> tuple[str, str, str]:
+    """Rule, status and headline of a finding, or of a fault of the data."""
+    if "code" not in row:
+        return row["rule_id"], row["status"], _headline(row, lang, titles)
+    head = _VALUE.sub("", getattr(codes()[row["code"]], f"message_{lang}"))
+    return row["code"], "issue", ("数据问题：" if lang == "zh" else "data: ") + head
+
+
+def wanted_layers(findings: DataFrame, names: Iterable[str]) -> set[str]:
+    """
+    Tell within which layers a parcel should lie, as the rules that were applied say; to overlap these is no fault.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        One row per parcel and rule.
+    names : iterable of str
+        Names of layers.
+
+    Returns
+    -------
+    set of str
+        Those of the names that some rule asks to be covered by.
+    """
+    if not {"indicator", "test"} <= set(findings.columns):
+        return set()
+    covered = used_words(findings["indicator"][is_among(findings["test"], ["covered"])])
+    return {name for name in names if f"{name}_overlap_share" in covered}

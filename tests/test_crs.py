@@ -11,7 +11,7 @@ from geopandas import GeoDataFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landplan.crs import measure_areas, measuring_epsg, same_datum, to_lonlat, transform
+from landplan.crs import are_valid, measure_areas, measuring_epsg, same_datum, to_lonlat, transform
 from landplan.errors import CRSError
 
 # Seats of counties, zone by 112.5E
@@ -145,3 +145,46 @@ def test_every_parcel_gets_the_zone_of_its_inner_point_however_many_there_are():
         frame = GeoDataFrame(geometry=[west, line, east], crs=4490).to_crs(crs)
         alone = [int(measuring_epsg(frame.iloc[[row]]).iloc[0]) for row in range(3)]
         assert measuring_epsg(frame).tolist() == alone == [4546, 4547, 4547]
+
+
+# ------------------------------------------------------------------ validity
+
+
+@st.composite
+def outlines(draw):
+    """Rings of all kinds: round a middle once, twice or back and forth, on a lattice and off it, far from zero, damaged."""
+    count = draw(st.integers(3, 9))
+    turns = np.array(draw(st.lists(st.floats(0, 2 * np.pi), min_size=count, max_size=count)))
+    kind = draw(st.sampled_from(["star", "star", "any", "twice"]))
+    turns = turns if kind == "any" else np.sort(turns)
+    turns = np.concatenate([turns, turns]) if kind == "twice" else turns
+    reach = np.array(draw(st.lists(st.floats(0.01, 1), min_size=len(turns), max_size=len(turns))))
+    points = np.column_stack([np.cos(turns), np.sin(turns)]) * reach[:, None]
+    points = np.round(points * 4) / 4 if draw(st.booleans()) else points
+    points = points[::-1] if draw(st.booleans()) else points
+    points = draw(st.sampled_from([0.0, 112.0, 38_500_000.0])) + points * draw(
+        st.sampled_from([1e-4, 1.0, 100.0])
+    )
+    damage = draw(st.sampled_from([None] * 8 + [np.nan, np.inf, 1e300]))
+    if damage is not None:
+        points[draw(st.integers(1, len(points) - 1)), 0] = damage  # the first closes the ring
+    with np.errstate(invalid="ignore", over="ignore"):
+        return shapely.Polygon(np.vstack([points, points[:1]]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(outlines(), min_size=30, max_size=60))
+def test_what_is_told_from_coordinates_is_what_geos_tells(drawn):
+    square = shapely.box(0, 0, 1, 1)
+    others = [
+        None, shapely.Polygon(), shapely.Point(0, 0), shapely.force_3d(square, z=3.0),
+        square.difference(shapely.box(0.2, 0.2, 0.8, 0.8)),
+        shapely.MultiPolygon([square, shapely.box(0.5, 0.5, 2, 2)]),
+        shapely.Polygon([(0, 0), (1, 0), (1, 0), (1, 1), (0, 0)]),
+        shapely.Polygon([(0, 0), (1, 1), (1, 0), (0, 1)]),
+    ]  # fmt: skip
+    shapes = np.array([*drawn, *others, None], dtype=object)[:-1]
+    with np.errstate(invalid="ignore", over="ignore"):
+        expected = shapely.is_valid(shapes)
+    assert are_valid(shapes).tolist() == expected.tolist()
+    assert are_valid(np.concatenate([shapes] * 90)).tolist() == expected.tolist() * 90  # by threads

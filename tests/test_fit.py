@@ -99,6 +99,23 @@ def test_compiled_or_not_the_answer_is_the_same(shapes):
     assert [group.tolist() for group in plain.groups] == [group.tolist() for group in compiled.groups]
 
 
+@pytest.mark.parametrize("odd", ["none", "one far away", "one over all", "all in one place"])
+def test_the_grid_finds_the_pairs_the_tree_finds(odd):
+    loop = pytest.importorskip("landplan.repair.fit_loop")
+    rng = np.random.default_rng(5)
+    low = rng.uniform(0, 1 if odd == "all in one place" else 3000, (1500, 2))
+    high = low + rng.uniform(1, 90, low.shape)
+    if odd == "one far away":
+        low[7], high[7] = (9e5, 0), (9e5 + 40, 40)
+    elif odd == "one over all":
+        low[7], high[7] = (-10, -10), (3100, 3100)
+    parts = shapely.box(*low.T, *high.T)
+    boxes = shapely.bounds(parts)
+    tree, grid = (np.unique(way.find_pairs(parts, boxes, NEAR), axis=0) for way in (fitting, loop))
+    assert len(loop.find_pairs(parts, boxes, NEAR)) == len(grid) > 1000
+    assert grid.tolist() == tree.tolist()
+
+
 @SOME
 @given(blocks(), blocks())
 def test_what_is_found_of_a_block_is_the_same_wherever_other_blocks_are(one, other):

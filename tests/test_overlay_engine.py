@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 
 import geopandas
@@ -17,13 +18,14 @@ import worlds
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from landplan import overlay
+from landplan import overlay, pipeline
 from landplan.crs import measure_areas
 from landplan.inputs import Inputs, Layer
 from landplan.overlay import areas, choose_method, find_pieces, measure_shares
 from landplan.overlay.areas import share_areas
 from landplan.overlay.cut import cut_pieces, halve_features
 from landplan.overlay.grid import sum_areas
+from landplan.overlay.ground import Ground
 from landplan.pipeline import assess
 from landplan.rules import load_rulebook
 from landplan.schema import coerce
@@ -140,7 +142,9 @@ def test_summed_trapezoids_are_the_areas_of_intersections(drawing, size):
 @given(drawings(), st.sampled_from(["cover", "sum"]))
 def test_both_ways_measure_the_same_under_either_meaning(drawing, count):
     shapes, features, codes = drawing
-    exact, fast = (share_areas(shapes, features, codes, count=count, method=m) for m in ("exact", "fast"))
+    exact, fast = (
+        share_areas(Ground.of(shapes), features, codes, count=count, method=m) for m in ("exact", "fast")
+    )
     one, other = (table(s.parcel, s.code, s.area, len(shapes)) for s in (exact, fast))
     # Where one way sees 1e-6 m2 and the other a hair less, that is the tolerance, twice.
     assert (np.abs(one - other) <= 2 * allowed(shapes)).all()
@@ -150,7 +154,7 @@ def test_both_ways_measure_the_same_under_either_meaning(drawing, count):
 @given(drawings())
 def test_cover_is_the_area_under_the_union(drawing):
     shapes, features, codes = drawing
-    found = share_areas(shapes, features, codes, method="fast")
+    found = share_areas(Ground.of(shapes), features, codes, method="fast")
     expected = np.zeros((len(shapes), 3))
     for code in range(3):
         expected[:, code] = shapely.area(
@@ -420,20 +424,26 @@ def broken_world() -> Inputs:
 def test_invalid_input_never_reaches_the_engine(monkeypatch, method):
     seen = []
 
-    def watch(module, name):
-        real = getattr(module, name)
+    def look_at(shapes, features):
+        seen.append(len(shapes))
+        assert shapely.is_valid(shapes).all() and shapely.is_valid(features).all()
+        assert not shapely.is_empty(shapes).any() and not shapely.is_empty(features).any()
+        assert not shapely.is_missing(shapes).any() and not shapely.is_missing(features).any()
 
-        def guarded(shapes, features, *rest, **named):
-            seen.append(len(shapes))
-            assert shapely.is_valid(shapes).all() and shapely.is_valid(features).all()
-            assert not shapely.is_empty(shapes).any() and not shapely.is_empty(features).any()
-            assert not shapely.is_missing(shapes).any() and not shapely.is_missing(features).any()
-            return real(shapes, features, *rest, **named)
+    cut, sum_up = areas.cut_pieces, areas.share_together
 
-        monkeypatch.setattr(module, name, guarded)
+    def cut_guarded(shapes, features):
+        look_at(shapes, features)
+        return cut(shapes, features)
 
-    watch(sys.modules["landplan.overlay.pieces"], "share_areas")
-    watch(sys.modules["landplan.overlay.pieces"], "cut_pieces")
+    def sum_guarded(ground, layers, counts):
+        for features, _ in layers:
+            look_at(ground.shapes, features)
+        return sum_up(ground, layers, counts)
+
+    monkeypatch.setattr(areas, "cut_pieces", cut_guarded)
+    monkeypatch.setattr(sys.modules["landplan.overlay.pieces"], "cut_pieces", cut_guarded)
+    monkeypatch.setattr(areas, "share_together", sum_guarded)
     monkeypatch.setattr(kinds, "choose_method", lambda _: method)
     assessment = assess(broken_world(), as_of=date(2026, 11, 20))
     assert sum(seen) > 0
@@ -454,6 +464,28 @@ def test_a_project_is_judged_the_same_whichever_way_it_was_measured(monkeypatch)
         one.overlaps.drop(columns="geometry"), other.overlaps.drop(columns="geometry"), rtol=1e-9
     )
     pd.testing.assert_frame_equal(one.findings, other.findings, rtol=1e-9)
+    # By the compiled way only what is shown is cut: the conflicts, and not the zones every parcel lies in.
+    drawn = other.overlaps.geometry.notna()
+    assert (other.overlaps.loc[drawn, "layer"] == "farmland").all()
+    assert (other.overlaps.loc[~drawn, "layer"] == "zones").all()
+    assert drawn.sum() == (one.overlaps["layer"] == "farmland").sum() > 0
+    same = other.overlaps.geometry[drawn].geom_equals_exact(one.overlaps.geometry[drawn], 1e-6)
+    assert same.all()
+    assert one.overlaps.geometry.notna().all()
+
+
+def test_a_million_conflicts_are_measured_and_only_a_map_cuts_them(monkeypatch):
+    monkeypatch.setattr(kinds, "choose_method", lambda _: "fast")
+    monkeypatch.setattr(pipeline, "_MOST_DRAWN", 1)
+    assessment = assess(broken_world(), as_of=date(2026, 11, 20))
+    assert assessment.overlaps.geometry.isna().all()
+    assert (assessment.overlaps["overlap_m2"] > 0).all()
+    layers = list(broken_world().layers)
+    monkeypatch.setattr(pipeline, "read_layers", lambda *_: layers)
+    shown = pipeline.draw_layers(replace(assessment, layers={}), None).overlaps
+    conflicts = (shown["layer"] == "farmland").to_numpy()
+    assert shown.geometry.notna().tolist() == conflicts.tolist()
+    assert shown.geometry[conflicts].area.tolist() == pytest.approx(shown["overlap_m2"][conflicts].tolist())
 
 
 def test_the_doors_of_the_package_are_what_they_were():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from conftest import AS_OF
 from projects import edit, write_project
 
 from landplan.errors import ConfigError
 from landplan.gather import read_inputs, read_layers
+from landplan.gather.reading import Reading
 from landplan.pipeline import assess
 from landplan.project import changed_sources, load_project, own_source
 
@@ -136,6 +138,23 @@ def test_the_inputs_hold_every_file_with_its_part_and_its_hash(folder):
     assert len({source.sha256 for source in inputs.sources}) == 8
     assert [layer.title for layer in inputs.layers] == ["永久基本农田"]
     assert inputs.complete == ["sale"]
+
+
+def test_what_is_read_beside_large_parcels_is_read_as_ever(folder, monkeypatch):
+    project = load_project(folder)
+    alone = read_inputs(project)
+    monkeypatch.setenv("LANDPLAN_THREADS", "2")
+    monkeypatch.setattr("landplan.gather.files._LARGE_BYTES", 1)
+    monkeypatch.setattr("landplan.read.door._LARGE_BYTES", 1)
+    begun = []
+    real = Reading.begin
+    monkeypatch.setattr(Reading, "begin", lambda *given: begun.append(given[1]) or real(*given))
+    beside = read_inputs(project)
+    assert begun == ["事项.csv"]
+    assert beside.sources == alone.sources
+    assert beside.issues == alone.issues
+    pd.testing.assert_frame_equal(beside.events, alone.events)
+    pd.testing.assert_frame_equal(beside.parcels, alone.parcels)
 
 
 def test_layers_can_be_read_alone(folder):

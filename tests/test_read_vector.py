@@ -122,6 +122,17 @@ def test_coordinates_that_are_not_numbers_are_named_and_leave_the_total_alone(tm
     assert raw.source.area_m2 == pytest.approx(20_000.0)
 
 
+def test_a_hole_that_leads_nowhere_is_named_though_its_shell_is_sound(tmp_path):
+    shell = squares(1)[0]
+    hole = np.array([(EAST + x, NORTH + y) for x, y in [(20, 20), (40, 20), (40, 40), (20, 20)]])
+    holes = [hole, np.where(hole == hole.max(), 1e13, hole), np.where(hole == hole.max(), math.nan, hole)]
+    with np.errstate(invalid="ignore"):
+        values = [shapely.Polygon(shell.exterior, [ring]) for ring in holes]
+    frame = gpd.GeoDataFrame({"DKBH": ["1", "2", "3"]}, geometry=values, crs=4547)
+    raw = read_vector(write(frame, tmp_path / "a.fgb", SPATIAL_INDEX="NO"))
+    assert [(i.code, i.row) for i in raw.issues] == [("GEOM.NONFINITE", 2), ("GEOM.NONFINITE", 3)]
+
+
 def test_heights_are_dropped_with_one_note(tmp_path):
     frame = parcels(2)
     frame = frame.set_geometry(shapely.force_3d(frame.geometry.values, 800.0), crs=4547)

@@ -6,7 +6,7 @@ import shapely
 import worlds
 
 from landplan.repair import find_conflicts, reconcile_areas, repair_layer, repair_parcels, set_tangles_apart
-from landplan.repair.neighbours import _edges_near
+from landplan.repair.neighbours import _Crowd
 
 
 def test_a_bow_tie_is_set_apart_with_every_area_it_could_have():
@@ -50,6 +50,26 @@ def test_what_is_no_polygon_is_kept_and_set_apart(shape, code):
     assert repaired.index.tolist() == ["A", "B"]
     assert repaired["is_quarantined"].tolist() == [True, False]
     assert [issue.code for issue in issues] == [code]
+
+
+def test_a_point_drawn_twice_is_told_of_its_own_parcel_wherever_it_stands(monkeypatch):
+    monkeypatch.setattr("landplan.repair.shapes._AT_ONCE", 2)
+    square = np.array([(0, 0), (100, 0), (100, 100), (0, 100), (0, 0)], dtype=float)
+    east = np.array([200.0, 0.0])
+    # The last point of A is the first of B, and each is drawn once.
+    outlines = {
+        "A": square[::-1],
+        "B": square,
+        "C": np.insert(square, 2, square[2], axis=0) + east,
+        "D": square + 2 * east,
+        "E": np.append(square, square[-1:], axis=0) + 3 * east,
+    }
+    shapes = {pid: shapely.Polygon(worlds.move(points)) for pid, points in outlines.items()}
+    _, issues = repair_parcels(worlds.parcels(shapes))
+    assert [(issue.parcel_id, issue.code, issue.cell) for issue in issues] == [
+        ("C", "GEOM.DOUBLE_POINT", "1-J3"),
+        ("E", "GEOM.DOUBLE_POINT", "1-J5"),
+    ]
 
 
 def test_heights_are_laid_aside_for_measuring():
@@ -120,9 +140,11 @@ def test_edges_near_a_parcel_are_never_counted_too_few():
     low = np.concatenate([np.minimum(points[:-1], points[1:]) for points in ends])
     high = np.concatenate([np.maximum(points[:-1], points[1:]) for points in ends])
     near = [((low <= box[2:]) & (high >= box[:2])).all(axis=1).sum() for box in boxes]
-    counted = _edges_near(boxes, features)
+    counted = _Crowd(features).near(boxes)
     assert (counted >= near).all()
     assert counted.max() < 1000
+    most = _Crowd(features).most((boxes[:, 2:] - boxes[:, :2]).max(axis=0))
+    assert counted.max() <= most < 1500
 
 
 def test_an_ordinary_parcel_is_measured_against_a_border_of_very_many_points():

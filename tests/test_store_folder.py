@@ -51,6 +51,47 @@ def test_law_7_holds_for_any_table_however_it_is_sliced(
     assert compare_assessments(saved, loaded) == []
 
 
+def test_values_that_repeat_and_that_do_not_come_back_with_their_signs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_store, "_ROWS", 64)
+    monkeypatch.setattr("landplan.store.columnar._MANY", 4)
+    some = np.array([0.0, -0.0, np.nan, 1 / 3])[np.arange(200) % 4]
+    frame = pd.DataFrame(
+        {
+            "often": some,
+            "once": np.arange(200.0) - 100,
+            "days": pd.Series(np.datetime64("2026-01-01") + np.arange(200) % 3).astype("datetime64[s]"),
+            "said_once": pd.Series([f"{k} 号" for k in range(200)], dtype="str"),
+            "said_often": pd.Series([None if k % 3 else "完成" for k in range(200)], dtype="str"),
+            "words": as_words(pd.Series([f"P{k // 2}" if k % 7 else None for k in range(200)], dtype="str")),
+        }
+    )
+    folder = save_assessment(assessment(registers={"odd": frame}), tmp_path / "a")
+    stored = pq.read_metadata(next(folder.glob("register*odd-*.parquet"))).row_group(0)
+    columns = [stored.column(k) for k in range(stored.num_columns)]
+    numbered = {column.path_in_schema for column in columns if "RLE_DICTIONARY" in column.encodings}
+    assert numbered == {"often", "days", "said_often", "words"}
+    loaded = load_assessment(folder).registers["odd"]
+    pd.testing.assert_frame_equal(loaded, frame, check_exact=True, check_categorical=False)
+    assert np.signbit(loaded["often"]).tolist() == np.signbit(some).tolist()
+
+
+def test_a_day_is_told_from_a_moment_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landplan.store.columnar._AT_ONCE", 3)
+    days = pd.Series(["2026-01-01", None, "0001-01-01", "9999-12-31", None], dtype="datetime64[s]")
+    late = days.where(days.index < 4, pd.Timestamp("2026-01-01 00:00:01"))
+    far = days.where(days.index < 4, np.datetime64("10000-01-01", "s"))
+    saved = assessment(registers={"odd": pd.DataFrame({"day": days, "moment": late, "far": far})})
+    folder = save_assessment(saved, tmp_path / "a")
+    layout = json.loads((folder / MANIFEST).read_text("utf-8"))["tables"]
+    told = next(each["layout"] for name, each in layout.items() if "odd" in name)
+    assert [column["stored"] for column in told["columns"]] == ["day", "moment", "moment"]
+    pd.testing.assert_frame_equal(load_assessment(folder).registers["odd"], saved.registers["odd"])
+
+
 def test_both_ways_of_saving_hold_the_same(tmp_path: Path) -> None:
     saved = assessment()
     folder = load_assessment(save_assessment(saved, tmp_path / "a"))
@@ -82,8 +123,14 @@ def test_other_programs_read_the_parcels_as_a_map_and_the_findings_as_words(tmp_
     assert (words["parcel_id"], words["status"], words["margin"]) == ("A-1", "pass", None)
 
 
-def test_the_same_assessment_gives_the_same_bytes(tmp_path: Path) -> None:
-    one, other = (save_assessment(assessment(), tmp_path / name) for name in ("a", "b"))
+def test_the_same_assessment_gives_the_same_bytes_however_many_threads_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = []
+    for threads in ("1", "4"):
+        monkeypatch.setenv("LANDPLAN_THREADS", threads)
+        folders.append(save_assessment(assessment(), tmp_path / threads))
+    one, other = folders
     assert files(one) == files(other)
     assert all((one / name).read_bytes() == (other / name).read_bytes() for name in files(one))
 

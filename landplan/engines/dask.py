@@ -27,7 +27,7 @@ from landplan.steps import Step, StepResult
 __all__ = ["DaskEngine", "open_cluster"]
 
 _PARTS_PER_CORE = 4  # that no core waits long for another
-_LEAST, _MOST = 4_000, 50_000  # parcels of a part: below, beginning costs more than working; above, memory
+_LEAST, _MOST = 20_000, 50_000  # parcels of a part: below, beginning costs more than working; above, memory
 _TRIES = 5  # how often a part whose data went down with their worker is given out again
 _START_S = 30.0  # until the first worker is there
 _LOOK_S = 5.0
@@ -50,7 +50,7 @@ class DaskEngine:
         and read in part. Without one, layers travel to the workers' memory, and the elevation model must be readable
         where it is.
     size : int or None
-        Parcels of a part, at most; by default so many that each core has four parts, unless they fell below 4,000, and
+        Parcels of a part, at most; by default so many that each core has four parts, unless they fell below 20,000, and
         at most 50,000.
     """
 

@@ -15,9 +15,11 @@ from landplan.attach import attach_ledger, gather_indicators, name_items
 from landplan.crs import as_crs, crs_name, transform, working_crs
 from landplan.errors import ConfigError, CRSError, DataError, Fault, LandplanError
 from landplan.gather.kept import read_kept
+from landplan.gather.large import leave_out, survey_layer
 from landplan.gather.reading import Reading, lacks
 from landplan.inputs import Inputs, Layer
 from landplan.issues import Issue, codes
+from landplan.overlay import choose_method
 from landplan.project import own_source, project_rulebook
 from landplan.read.door import open_door
 from landplan.read.raster import copy_raster, look_at_raster
@@ -30,8 +32,11 @@ if TYPE_CHECKING:
     from datetime import date
 
     from landplan.project import Project
+    from landplan.project.parts import LayerPart
 
 __all__ = ["read_inputs", "read_layers"]
+
+_LARGE_BYTES = 64 * 1024**2
 
 
 def read_inputs(project: Project, known_on: date | None = None) -> Inputs:
@@ -67,12 +72,14 @@ def read_inputs(project: Project, known_on: date | None = None) -> Inputs:
     except LandplanError as error:
         reading.faults += error.faults
     profile = reading.profile(project.parcels.profile)
+    if project.events is not None and _are_large(project):
+        reading.begin(project.events.path, "events", project.events)
     parcels = _read_parcels(reading)
     if project.terrain is not None:
         # Its imports go on while tables are read; two readers starting at once would only hinder each other.
         warm_readers(("raster",))
     zones = _read_zones(reading)
-    layers = _read_layers(reading)
+    layers = _read_layers(reading, 0 if parcels is None else len(parcels))
     evaluations = _read_evaluations(reading)
     servicing = _read_servicing(reading)
     boundaries = _read_boundaries(reading)
@@ -118,6 +125,12 @@ def read_inputs(project: Project, known_on: date | None = None) -> Inputs:
         issues=tuple(reading.issues),
         sources=tuple(reading.sources),
     )
+
+
+def _are_large(project: Project) -> bool:
+    """Whether the parcels take longer to be read than another reader takes to start."""
+    files = [project.path(path) for path in project.parcels.paths]
+    return sum(file.stat().st_size for file in files if file.is_file()) >= _LARGE_BYTES
 
 
 def _unusable(reading: Reading) -> LandplanError:
@@ -225,7 +238,7 @@ def _read_zones(reading: Reading) -> GeoDataFrame | None:
     return GeoDataFrame(coerce(kept, "zones"), geometry="geometry", crs=frame.crs)
 
 
-def read_layers(project: Project) -> list[Layer]:
+def read_layers(project: Project, parcels: int = 0) -> list[Layer]:
     """
     Read the constraint layers of a project alone.
 
@@ -233,44 +246,61 @@ def read_layers(project: Project) -> list[Layer]:
     ----------
     project : Project
         What ``landplan.toml`` says.
+    parcels : int, default 0
+        How many they are laid under; very large layers stay in their files where there are many.
 
     Returns
     -------
     list of Layer
         Those that can be read, in the order of the file.
     """
-    return _read_layers(Reading(project))
+    return _read_layers(Reading(project), parcels)
 
 
-def _read_layers(reading: Reading) -> list[Layer]:
+def _read_layers(reading: Reading, parcels: int) -> list[Layer]:
+    # The compiled way alone takes a layer as it comes from its file: shapely wants to have seen all of it.
+    may_stay = choose_method(parcels) == "fast"
     layers = []
     for part in reading.project.layers:
-        raw = reading.geometry(part.path, f"layer:{part.name}", part.layer, part.crs, part.encoding)
+        survey = survey_layer(reading, part, parcels) if may_stay else None
+        frame = _read_outlines(reading, part) if survey is None else None
         surveyed = None if part.extent is None else reading.geometry(part.extent, f"extent:{part.name}")
-        if raw is None:
-            told = {issue.code for issue in reading.issues if issue.source == part.path}
-            if not any(codes()[code].severity == "error" for code in told):
-                reading.issues.append(
-                    Issue("FILE.UNREADABLE", source=part.path, layer=part.name, value=part.title)
-                )
+        if survey is not None:
+            bounds, crs = survey.bounds, survey.crs
+        elif frame is not None:
+            bounds, crs = tuple(frame.total_bounds.tolist()), frame.crs
+        else:
             continue
-        frame = GeoDataFrame(raw.frame[["geometry"]], geometry="geometry", crs=raw.frame.crs)
         if surveyed is not None:
             extent = GeoDataFrame(surveyed.frame[["geometry"]], geometry="geometry", crs=surveyed.frame.crs)
         else:
             # The safe side: a layer is taken to speak for the rectangle of its features and for nothing beyond.
-            bounds = ", ".join(f"{value:.1f}" for value in frame.total_bounds)
-            extent = geopandas.GeoDataFrame(geometry=[shapely.box(*frame.total_bounds)], crs=frame.crs)
+            told = ", ".join(f"{value:.1f}" for value in bounds)
+            extent = geopandas.GeoDataFrame(geometry=[shapely.box(*bounds)], crs=crs)
             reading.issues.append(
                 Issue(
-                    "GEOM.EXTENT_ASSUMED",
-                    source=part.path,
-                    layer=part.name,
-                    value=f"{bounds} {crs_name(frame.crs)}",
+                    "GEOM.EXTENT_ASSUMED", source=part.path, layer=part.name, value=f"{told} {crs_name(crs)}"
                 )
             )
-        layers.append(Layer(part.name, part.title, frame, extent))
+        if survey is None:
+            layers.append(Layer(part.name, part.title, frame, extent))
+        else:
+            land = leave_out(extent, survey.doubtful)
+            layers.append(Layer(part.name, part.title, survey.frame, land, survey.issues))
     return layers
+
+
+def _read_outlines(reading: Reading, part: LayerPart) -> GeoDataFrame | None:
+    """The outlines of a layer, read whole."""
+    raw = reading.geometry(part.path, f"layer:{part.name}", part.layer, part.crs, part.encoding)
+    if raw is None:
+        told = {issue.code for issue in reading.issues if issue.source == part.path}
+        if not any(codes()[code].severity == "error" for code in told):
+            reading.issues.append(
+                Issue("FILE.UNREADABLE", source=part.path, layer=part.name, value=part.title)
+            )
+        return None
+    return GeoDataFrame(raw.frame[["geometry"]], geometry="geometry", crs=raw.frame.crs)
 
 
 def _read_evaluations(reading: Reading) -> GeoDataFrame | None:

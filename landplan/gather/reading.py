@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from geopandas import GeoDataFrame
 
+from landplan.cores import count_threads
 from landplan.errors import Fault, LandplanError
 from landplan.issues import Issue
 from landplan.project import profile_source
@@ -31,6 +33,7 @@ class Reading:
         self.sources: list[Source] = []
         self.faults: list[Fault] = []
         self.settings: list[Fault] = []
+        self._begun: dict[tuple[str, str], Future[Read]] = {}
 
     def profile(self, name: str | None) -> Profile | None:
         """Load a profile and note it among the sources."""
@@ -41,10 +44,13 @@ class Reading:
 
     def how(self, part: Any) -> dict[str, Any]:
         """What the project says of how a file is to be read."""
-        given = {
+        return {**self._given(part), "profile": self.profile(part.profile)}
+
+    @staticmethod
+    def _given(part: Any) -> dict[str, Any]:
+        return {
             name: getattr(part, name) for name in ("layer", "sheet", "crs", "encoding") if hasattr(part, name)
         }
-        return {**given, "profile": self.profile(part.profile)}
 
     def attempt(self, what: str, work: Callable[[], Any]) -> Any:
         """Do what only a wrong setting can stop; it is told with all the others."""
@@ -55,8 +61,24 @@ class Reading:
             self.settings += [fault if fault.at else replace(fault, at=at) for fault in error.faults]
             return None
 
+    def begin(self, path: str, table: str, part: Any) -> None:
+        """Read a table of the dictionary while this thread waits for another; ``table`` then has it from there."""
+        try:
+            profile = None if part.profile is None else profile_source(self.project, part.profile)[0]
+        except LandplanError:
+            return  # told when its turn comes
+        if count_threads() > 1:
+            pool = ThreadPoolExecutor(1)
+            how = {**self._given(part), "profile": profile}
+            file = self.project.path(path)
+            self._begun[path, table] = pool.submit(read_table, file, table, role=table, **how)
+            pool.shutdown(wait=False)
+
     def table(self, path: str, table: str, role: str, **how: Any) -> Read | None:
         """Read a table of the dictionary; None where nothing of it can be used, and the issues say why."""
+        begun = self._begun.pop((path, role), None)
+        if begun is not None:
+            return self.take(path, role, begun.result)
         return self.take(path, role, lambda: read_table(self.project.path(path), table, role=role, **how))
 
     def take(self, path: str, role: str, work: Callable[[], Read]) -> Read | None:

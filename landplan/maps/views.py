@@ -8,7 +8,6 @@ investor sees parcels on offer, and of them only the columns the dictionary call
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from landplan.maps.lists import LISTS, make_listing
 from landplan.maps.page import MapPage, build_page
 from landplan.maps.themes import Listing, lay_out
 from landplan.schema import column, dictionary
-from landplan.verdict import why_all
+from landplan.verdict import wanted_layers, why_all
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -317,7 +316,7 @@ def _word(value: object) -> str:
 def _constraints(assessment: Assessment) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     titles = assessment.provenance.layers
     names = [*(n for n in titles if n in assessment.layers), *sorted(set(assessment.layers) - set(titles))]
-    wanted = _wanted(assessment.findings, [*names, *titles])
+    wanted = wanted_layers(assessment.findings, [*names, *titles])
     layers = [draw_layer(n, assessment.layers[n], titles, is_wanted=n in wanted) for n in names]
     pieces = assessment.overlaps
     if (
@@ -328,15 +327,6 @@ def _constraints(assessment: Assessment) -> tuple[list[dict[str, Any]], dict[str
     area = float(pieces["overlap_m2"].sum()) if "overlap_m2" in pieces else 0.0
     shapes = [shape for shape in encode_shapes(pieces) if shape]
     return [layer for layer in layers if layer["g"]], {"count": len(pieces), "mu": to_mu(area), "g": shapes}
-
-
-def _wanted(findings: pd.DataFrame, names: Iterable[str]) -> set[str]:
-    """Layers a parcel should lie within, as the rules that were applied say; to overlap them is no fault."""
-    if not {"indicator", "test"} <= set(findings.columns):
-        return set()
-    covers = (findings["test"] == "covered").fillna(False).to_numpy(dtype=bool)
-    covered = set(findings.loc[covers, "indicator"].dropna())
-    return {name for name in names if f"{name}_overlap_share" in covered}
 
 
 def _add_reasons(rows: list[dict[str, Any]], assessment: Assessment) -> list[str]:

@@ -17,25 +17,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from landplan.overlay.areas import Method, choose_method
+    from landplan.overlay.areas import choose_method
     from landplan.overlay.dated import WHOLE, measure_boundaries, measure_servicing
     from landplan.overlay.files import FileShares, read_rings, share_files
-    from landplan.overlay.measure import measure_evaluations, measure_overlaps, measure_reach
-    from landplan.overlay.pieces import Fetch, draw_pieces, find_pieces, measure_shares
+    from landplan.overlay.ground import Ask, Fetch, Method, together
+    from landplan.overlay.measure import (
+        coverage_of,
+        measure_coverage,
+        measure_evaluations,
+        measure_overlaps,
+        measure_reach,
+    )
+    from landplan.overlay.pieces import draw_pieces, find_pieces, locate_pieces, measure_shares
     from landplan.overlay.rings import Rings
     from landplan.overlay.tiles import FileLayer
 
 _HOMES = {
     "WHOLE": "dated",
-    "Fetch": "pieces",
+    "Ask": "ground",
+    "Fetch": "ground",
     "FileLayer": "tiles",
     "FileShares": "files",
-    "Method": "areas",
+    "Method": "ground",
     "Rings": "rings",
     "choose_method": "areas",
+    "coverage_of": "measure",
     "draw_pieces": "pieces",
     "find_pieces": "pieces",
+    "locate_pieces": "pieces",
     "measure_boundaries": "dated",
+    "measure_coverage": "measure",
     "measure_evaluations": "measure",
     "measure_overlaps": "measure",
     "measure_reach": "measure",
@@ -43,19 +54,24 @@ _HOMES = {
     "measure_shares": "pieces",
     "read_rings": "files",
     "share_files": "files",
+    "together": "ground",
 }
 
 __all__ = [
     "WHOLE",
+    "Ask",
     "Fetch",
     "FileLayer",
     "FileShares",
     "Method",
     "Rings",
     "choose_method",
+    "coverage_of",
     "draw_pieces",
     "find_pieces",
+    "locate_pieces",
     "measure_boundaries",
+    "measure_coverage",
     "measure_evaluations",
     "measure_overlaps",
     "measure_reach",
@@ -63,6 +79,7 @@ __all__ = [
     "measure_shares",
     "read_rings",
     "share_files",
+    "together",
 ]
 
 

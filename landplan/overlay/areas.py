@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import shapely
 
 from landplan.overlay.cut import Pieces, cut_pieces
+from landplan.overlay.ground import Count, Ground, Method
 
-__all__ = ["Count", "Method", "Shared", "choose_method", "settle", "share_areas", "unite_pieces"]
+__all__ = ["Shared", "choose_method", "settle", "share_areas", "share_together", "unite_pieces"]
 
 _Array = np.ndarray[Any, Any]
-
-Method = Literal["exact", "fast"]
-"""``exact`` cuts with shapely, ``fast`` sums trapezoids with compiled code (needs numba: ``landplan[fast]``)."""
-
-Count = Literal["cover", "sum"]
-"""``cover``: land under several features of one code counts once. ``sum``: it counts as often as it is covered."""
 
 _SMALL = 2_000
 """Parcels up to which loading compiled code takes longer than the work."""
@@ -72,7 +68,7 @@ def choose_method(parcels: int) -> Method:
 
 
 def share_areas(
-    shapes: _Array,
+    ground: Ground,
     features: _Array,
     codes: _Array,
     *,
@@ -84,8 +80,8 @@ def share_areas(
 
     Parameters
     ----------
-    shapes : array of n polygons
-        Valid, in a plane in metres; none missing or empty.
+    ground : Ground
+        The parcels.
     features : array of m polygons
         Valid, in the same plane.
     codes : array of int64, m
@@ -100,18 +96,58 @@ def share_areas(
     Shared
         Less than that is touching, and not sharing.
     """
-    if method == "exact":
-        pieces = cut_pieces(shapes, features)
-        cut = unite_pieces(pieces, codes)[0] if count == "cover" else _sum_pieces(pieces, codes)
-        return settle(cut, shapes)[0]
+    if method == "fast":
+        return share_together(ground, [(features, codes)], [count])[0]
+    pieces = cut_pieces(ground.shapes, features)
+    cut = unite_pieces(pieces, codes)[0] if count == "cover" else _sum_pieces(pieces, codes)
+    return settle(cut, ground.full)[0]
+
+
+def share_together(
+    ground: Ground, layers: Sequence[tuple[_Array, _Array]], counts: Sequence[Count]
+) -> list[Shared]:
+    """
+    Measure several layers by the compiled way, all in one walk over the parcels.
+
+    Parameters
+    ----------
+    ground : Ground
+        The parcels.
+    layers : sequence of (array of polygons, array of int64)
+        Features and codes of each layer, as in ``share_areas``.
+    counts : sequence of {"cover", "sum"}
+        For each layer.
+
+    Returns
+    -------
+    list of Shared
+        One for each layer: what it would give alone, to the last digit.
+    """
     from landplan.overlay.grid import sum_rings
     from landplan.overlay.rings import rings_of
 
+    sizes = [int(codes.max(initial=-1)) + 1 for _, codes in layers]
+    first = np.cumsum([0, *sizes])
     # A code of one feature cannot lie over itself.
-    once = np.bincount(codes) > 1 if count == "cover" and len(codes) else None
-    found = sum_rings(rings_of(shapes), [(rings_of(features), codes)], once=once)
-    shared = Shared(found.parcel, found.code, found.area, np.zeros(len(found.parcel), dtype=bool))
-    return settle(shared, shapes)[0]
+    once = [
+        np.bincount(codes, minlength=size) > 1 if count == "cover" else np.zeros(size, dtype=bool)
+        for (_, codes), size, count in zip(layers, sizes, counts, strict=True)
+    ]
+    laid = [(rings_of(features), codes + at) for (features, codes), at in zip(layers, first, strict=False)]
+    found = sum_rings(ground.field, laid, once=np.concatenate(once))
+    if len(layers) == 1:
+        return [settle(Shared(found.parcel, found.code, found.area, _none_whole(found.code)), ground.full)[0]]
+    shares = []
+    for k in range(len(layers)):
+        own = np.flatnonzero((found.code >= first[k]) & (found.code < first[k + 1]))
+        code = found.code[own] - first[k]
+        shared = Shared(found.parcel[own], code, found.area[own], _none_whole(own))
+        shares.append(settle(shared, ground.full)[0])
+    return shares
+
+
+def _none_whole(rows: _Array) -> _Array:
+    return np.zeros(len(rows), dtype=bool)
 
 
 def unite_pieces(pieces: Pieces, codes: _Array) -> tuple[Shared, _Array]:
@@ -161,7 +197,7 @@ def _groups(pieces: Pieces, codes: _Array) -> tuple[_Array, _Array, _Array]:
     return order, np.concatenate([[0], ends])[: len(ends)].astype(np.int64), ends
 
 
-def settle(shared: Shared, shapes: _Array) -> tuple[Shared, _Array]:
+def settle(shared: Shared, full: _Array) -> tuple[Shared, _Array]:
     """
     Take rounding out: land below the noise is none, and a parcel within it of whole is whole.
 
@@ -169,8 +205,8 @@ def settle(shared: Shared, shapes: _Array) -> tuple[Shared, _Array]:
     ----------
     shared : Shared
         As cut or summed.
-    shapes : array of polygons
-        The parcels.
+    full : array of float64
+        Area of each parcel in m2.
 
     Returns
     -------
@@ -179,7 +215,7 @@ def settle(shared: Shared, shapes: _Array) -> tuple[Shared, _Array]:
     array of bool
         Which rows these are.
     """
-    full = shapely.area(shapes)[shared.parcel]
+    full = full[shared.parcel]
     noise = np.maximum(_NOISE_M2, _NOISE_SHARE * full)
     is_whole = np.abs(shared.area - full) <= noise
     area = np.where(is_whole, full, shared.area)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from geopandas import GeoDataFrame
 
-from landplan.overlay.areas import Method
+from landplan.overlay.ground import Method
 from landplan.overlay.pieces import measure_shares
 
 __all__ = ["WHOLE", "measure_boundaries", "measure_servicing"]

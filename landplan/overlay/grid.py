@@ -15,7 +15,7 @@ from landplan.overlay.kernel import share_row
 from landplan.overlay.rings import Rings, join_rings, rings_of
 from landplan.overlay.trapezoids import BLOCK
 
-__all__ = ["Near", "Sums", "near_of", "sum_areas", "sum_rings"]
+__all__ = ["Field", "Near", "Sums", "lay_field", "near_of", "sum_areas", "sum_rings"]
 
 _Array = np.ndarray[Any, Any]
 
@@ -81,6 +81,88 @@ class Sums:
     parcel: _Array
     code: _Array
     area: _Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Region:
+    """Parcels measured by cells of one size, and the blocks around them."""
+
+    cell: float
+    blocks: tuple[float, int, int, int, int]
+    longest: int
+    is_asked: _Array
+    begins: _Array
+    lists: _Array
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """
+    Parcels and the grid they lie in: what every layer goes over.
+
+    Parameters
+    ----------
+    rings : Rings
+        Of the parcels.
+    boxes : array of float64, n x 4
+        West, south, east, north of each; NaN without a shape.
+    firsts : array of int64, n + 1
+        At which ring each begins.
+    near : Near or None
+        Where they lie; None where none has a shape.
+    regions : tuple
+        Parcels by the size of their cells.
+    """
+
+    rings: Rings
+    boxes: _Array
+    firsts: _Array
+    near: Near | None
+    regions: tuple[_Region, ...]
+
+
+def lay_field(rings: Rings, size: float = CELL_M) -> Field:
+    """
+    Lay the grid out under parcels.
+
+    Parameters
+    ----------
+    rings : Rings
+        Valid parcels in a plane in metres.
+    size : float
+        Side of a cell in metres, a power of two.
+
+    Returns
+    -------
+    Field
+        Good for any number of layers.
+
+    Raises
+    ------
+    ValueError
+        If ``size`` is no power of two.
+    """
+    if np.frexp(size)[0] != 0.5:
+        raise ValueError(f"the side of a cell must be a power of two, not {size}")
+    boxes, firsts = rings.bounds(), rings.firsts()
+    drawn = np.flatnonzero(~np.isnan(boxes[:, 0]))
+    if not len(drawn):
+        return Field(rings, boxes, firsts, None, ())
+    vertices = np.diff(rings.begins[firsts])
+    cells = _cells_of(boxes[drawn], size)
+    regions = []
+    for side in np.unique(cells):
+        for cell, chosen in _regions(boxes, drawn[cells == side], float(side)):
+            span = cell * BLOCK
+            # One column more to the west gathers what the edges beyond it do to the rows.
+            west, south = (np.floor(boxes[chosen, :2].min(axis=0) / span)).astype(np.int64).tolist()
+            east, north = (np.floor(boxes[chosen, 2:].max(axis=0) / span)).astype(np.int64).tolist()
+            west -= 1
+            blocks = (span, west, south, east - west + 1, north - south + 1)
+            begins, lists = list_boxes(boxes, chosen, *blocks)
+            is_asked = np.diff(begins[:: blocks[3]]) > 0
+            regions.append(_Region(cell, blocks, int(vertices[chosen].max()), is_asked, begins, lists))
+    return Field(rings, boxes, firsts, near_of(boxes, size), tuple(regions))
 
 
 def _cells_of(boxes: _Array, size: float) -> _Array:
@@ -164,7 +246,7 @@ def sum_areas(
 
 
 def sum_rings(
-    parcels: Rings,
+    parcels: Rings | Field,
     layers: Sequence[tuple[Rings, _Array]],
     *,
     once: _Array | None = None,
@@ -176,15 +258,15 @@ def sum_rings(
 
     Parameters
     ----------
-    parcels : Rings
-        Valid parcels in a plane in metres.
+    parcels : Rings or Field
+        Valid parcels in a plane in metres; laid out already where they are asked more than once.
     layers : sequence of (Rings, array of int64)
         Valid features in the same plane, and the code of each, from 0. Layers that are to be told apart have codes of their
         own.
     once : array of bool or None
         Codes of which land that several of their features cover counts once; by default it counts as often as it is covered.
     size : float
-        Side of a cell in metres, a power of two.
+        Side of a cell in metres, a power of two; of a field that is laid out, its own.
     workers : int or None
         Threads; as many as there are processors by default. No thread changes a digit.
 
@@ -198,73 +280,45 @@ def sum_rings(
     ValueError
         If ``size`` is no power of two.
     """
-    if np.frexp(size)[0] != 0.5:
-        raise ValueError(f"the side of a cell must be a power of two, not {size}")
-    boxes = parcels.bounds()
-    drawn = np.flatnonzero(~np.isnan(boxes[:, 0]))
-    if not len(drawn) or not layers:
+    field = parcels if isinstance(parcels, Field) else lay_field(parcels, size)
+    if field.near is None or not layers:
         nothing = np.zeros(0, np.int64)
         return Sums(nothing, nothing, np.zeros(0))
+    own = field.rings
     layer = join_rings([rings for rings, _ in layers])
     codes = np.concatenate([codes for _, codes in layers]).astype(np.int64)
     count = int(codes.max(initial=-1)) + 1
     is_once = np.zeros(count, dtype=np.bool_) if once is None else once
     of_rings = codes[layer.rows]
-    near = np.flatnonzero(near_of(boxes, size).finds(layer.boxes))
-    firsts = parcels.firsts()
-    vertices = np.diff(parcels.begins[firsts])
-    cells = _cells_of(boxes[drawn], size)
-    jobs = [
-        region
-        for cell in np.unique(cells)
-        for region in _regions(boxes, drawn[cells == cell], float(cell))
-    ]  # fmt: skip
+    near = np.flatnonzero(field.near.finds(layer.boxes))
     found: list[tuple[_Array, _Array, _Array]] = []
-    listed: list[_Array] = []
     threads = workers or count_threads()
     with ThreadPoolExecutor(threads) as pool:
-        for cell, chosen in jobs:
-            span = cell * BLOCK
-            # One column more to the west gathers what the edges beyond it do to the rows.
-            west, south = (np.floor(boxes[chosen, :2].min(axis=0) / span)).astype(np.int64).tolist()
-            east, north = (np.floor(boxes[chosen, 2:].max(axis=0) / span)).astype(np.int64).tolist()
-            west -= 1
-            blocks = (span, west, south, east - west + 1, north - south + 1)
-            list_begins, lists = list_boxes(boxes, chosen, *blocks)
-            is_asked = np.diff(list_begins[:: blocks[3]]) > 0
+        for region in field.regions:
+            blocks = region.blocks
             stretches = pool.map(
-                lambda rings, is_asked=is_asked, blocks=blocks: list_runs(
-                    layer.coordinates, layer.begins, rings, is_asked, *blocks
+                lambda rings, region=region: list_runs(
+                    layer.coordinates, layer.begins, rings, region.is_asked, *region.blocks
                 ),
                 np.array_split(near, threads),
             )
             run_begins, runs = sort_runs(np.concatenate(list(stretches)), blocks[3] * blocks[4])
-            longest = int(vertices[chosen].max())
 
             def work(
-                row: int,
-                cell: float = cell,
-                longest: int = longest,
-                blocks: tuple[float, int, int, int, int] = blocks,
-                run_begins: _Array = run_begins,
-                runs: _Array = runs,
-                list_begins: _Array = list_begins,
-                lists: _Array = lists,
+                row: int, region: _Region = region, run_begins: _Array = run_begins, runs: _Array = runs
             ) -> tuple[_Array, _Array, _Array]:
+                _, west, south, columns, _ = region.blocks
                 return share_row(
-                    parcels.coordinates, parcels.begins, parcels.signs, firsts, boxes, longest,
+                    own.coordinates, own.begins, own.signs, field.firsts, field.boxes, region.longest,
                     layer.coordinates, layer.signs, of_rings, count, is_once,
-                    cell, blocks[1], blocks[2], blocks[3], row, run_begins, runs, list_begins, lists,
+                    region.cell, west, south, columns, row, run_begins, runs, region.begins, region.lists,
                 )  # fmt: skip
 
-            found += pool.map(work, np.flatnonzero(is_asked).tolist())
-            listed.append(lists)
+            found += pool.map(work, np.flatnonzero(region.is_asked).tolist())
     ends = np.cumsum(np.concatenate([[0], *(np.diff(part[0]) for part in found)]))
-    rows = join_shares(
-        np.concatenate(listed), ends,
-        np.concatenate([part[1] for part in found]), np.concatenate([part[2] for part in found]), parcels.count,
-    )  # fmt: skip
-    return Sums(*rows)
+    lists = np.concatenate([region.lists for region in field.regions])
+    areas = np.concatenate([part[2] for part in found])
+    return Sums(*join_shares(lists, ends, np.concatenate([part[1] for part in found]), areas, own.count))
 
 
 def _regions(boxes: _Array, chosen: _Array, cell: float) -> Iterator[tuple[float, _Array]]:

@@ -222,11 +222,59 @@ def _wind_cells(
 
 
 @compile_loop
+def _area_of(coordinates: _Array, rings: _Array, signs: _Array, r0: int, r1: int) -> float:
+    """Area of one parcel, from its first vertex, so that coordinates with a zone prefix lose no digit."""
+    area = 0.0
+    x, y = coordinates[rings[r0], 0], coordinates[rings[r0], 1]
+    for r in range(r0, r1):
+        twice = 0.0
+        for i in range(rings[r], rings[r + 1] - 1):
+            ax, ay = coordinates[i, 0] - x, coordinates[i, 1] - y
+            bx, by = coordinates[i + 1, 0] - x, coordinates[i + 1, 1] - y
+            twice += ax * by - bx * ay
+        area += 0.5 * signs[r] * twice
+    return area
+
+
+@compile_loop
+def _look_around(
+    c0: int, k0: int, c1: int, k1: int, starts: _Array, marks: _Array, begins: _Array, which: _Array, times: _Array,
+    around: _Array, cells: _Array, lies: _Array,
+) -> int:  # fmt: skip
+    """
+    List the codes near a parcel, in how many of its cells each lies with no edge of its own, and how many times over.
+
+    A code that lies alike in every cell lies over the whole parcel; ``cells`` is -1 where an edge of the code comes near, or
+    it lies here once and there twice.
+    """
+    count = 0
+    for k in range(k0, k1 + 1):
+        for c in range(c0, c1 + 1):
+            cell = k * BLOCK + c
+            for q in range(begins[cell], begins[cell + 1]):
+                code = which[q]
+                if cells[code] == 0:
+                    around[count] = code
+                    count += 1
+                    cells[code] = 1
+                    lies[code] = times[q]
+                elif cells[code] > 0:
+                    cells[code] = cells[code] + 1 if lies[code] == times[q] else -1
+            for q in range(starts[cell], starts[cell + 1]):
+                code = marks[q] >> 2
+                if cells[code] == 0:
+                    around[count] = code
+                    count += 1
+                cells[code] = -1
+    return count
+
+
+@compile_loop
 def _share_block(
     coordinates: _Array, rings: _Array, signs: _Array, first: _Array, boxes: _Array, listed: _Array,
     edges: _Array, size: float, west: int, south: int,
     starts: _Array, pieces: _Array, marks: _Array, begins: _Array, which: _Array, times: _Array,
-    doubled: _Array, watched: _Array, names: _Array,
+    doubled_ends: _Array, doubled: _Array, watched: _Array, names: _Array,
     ends: _Array, head: int, found: _Array, areas: _Array,
 ) -> tuple[_Array, _Array]:  # fmt: skip
     """Sum, parcel by parcel, the area that each code shares with it within one block; parcels stand from ``head`` on."""
@@ -235,6 +283,9 @@ def _share_block(
     per_m = 1.0 / size
     met = np.empty(codes, np.int64)
     is_met = np.zeros(codes, np.bool_)
+    is_doubled = np.zeros(codes, np.bool_)
+    is_whole = np.zeros(codes, np.bool_)
+    around, cells, lies = np.empty(codes, np.int64), np.zeros(codes, np.int64), np.zeros(codes, np.int64)
     base = np.zeros(codes, np.int64)
     near = np.empty((4, 64))
     whose = np.empty(64, np.int64)
@@ -242,11 +293,27 @@ def _share_block(
     filled = ends[head]
     for j in range(len(listed)):
         p = listed[j]
-        c0 = max(0, _cell(boxes[p, 0], per_m) - west)
-        k0 = max(0, _cell(boxes[p, 1], per_m) - south)
-        c1 = min(BLOCK - 1, _cell(boxes[p, 2], per_m) - west)
-        k1 = min(BLOCK - 1, _cell(boxes[p, 3], per_m) - south)
-        count = 0
+        c0, k0 = _cell(boxes[p, 0], per_m) - west, _cell(boxes[p, 1], per_m) - south
+        c1, k1 = _cell(boxes[p, 2], per_m) - west, _cell(boxes[p, 3], per_m) - south
+        count, others = 0, 1
+        if c0 >= 0 and k0 >= 0 and c1 < BLOCK and k1 < BLOCK:
+            # Most parcels lie wholly under most codes that come near them, and there is nothing to sum.
+            others = _look_around(c0, k0, c1, k1, starts, marks, begins, which, times, around, cells, lies)
+            area = 0.0
+            for a in range(others):
+                code = around[a]
+                if cells[code] == (k1 - k0 + 1) * (c1 - c0 + 1):
+                    if count == 0:
+                        area = _area_of(coordinates, rings, signs, first[p], first[p + 1])
+                    is_whole[code] = is_met[code] = True
+                    met[count] = code
+                    count += 1
+                    summed[code] = area if watched[code] else area * lies[code]
+                cells[code] = 0
+            others -= count
+        c0, k0, c1, k1 = max(0, c0), max(0, k0), min(BLOCK - 1, c1), min(BLOCK - 1, k1)
+        if others == 0:
+            k1 = k0 - 1
         for k in range(k0, k1 + 1):
             for c in range(c0, c1 + 1):
                 cell = k * BLOCK + c
@@ -254,12 +321,14 @@ def _share_block(
                 b0, b1 = begins[cell], begins[cell + 1]
                 if s0 == s1 and b0 == b1:
                     continue
-                once = doubled[cell]
+                d0, d1 = doubled_ends[cell], doubled_ends[cell + 1]
                 x = (west + c) * size
                 y = (south + k) * size
                 n = clip_edges(coordinates, rings, signs, first[p], first[p + 1], x, y, size, edges)
                 if n == 0:
                     continue
+                for q in range(d0, d1):
+                    is_doubled[doubled[q]] = not is_whole[doubled[q]]
                 area, xmin, xmax = 0.0, size, 0.0
                 for e in range(n):
                     area += edges[e, 4] * 0.5 * (edges[e, 1] - edges[e, 0]) * (edges[e, 2] + edges[e, 5])
@@ -267,11 +336,13 @@ def _share_block(
                     xmax = max(xmax, edges[e, 1])
                 for q in range(b0, b1):
                     code = which[q]
+                    if is_whole[code]:
+                        continue
                     if not is_met[code]:
                         is_met[code] = True
                         met[count] = code
                         count += 1
-                    if not (once and watched[code]):
+                    if not is_doubled[code]:
                         summed[code] += area * times[q]
                 if s1 - s0 + _ABREAST > near.shape[1]:
                     near = np.empty((4, 2 * (s1 - s0) + _ABREAST))
@@ -287,43 +358,43 @@ def _share_block(
                         whose[m] = marks[q]
                         shared[m] = 0.0
                         m += 1
-                if once:
+                if d1 > d0:
                     # What several features of a code cover counts once: the few cells where they do are taken strip by strip.
                     for q in range(b0, b1):
-                        if watched[which[q]]:
-                            base[which[q]] = times[q]
-                            summed[which[q]] += cover_edges(edges, n, near, whose, m, which[q], times[q])
-                    for q in range(m):
-                        code = whose[q] >> 2
-                        if watched[code] and base[code] == 0:
-                            base[code] = 1
-                            if not is_met[code]:
-                                is_met[code] = True
-                                met[count] = code
-                                count += 1
-                            summed[code] += cover_edges(edges, n, near, whose, m, code, 0)
-                    for a in range(count):
-                        base[met[a]] = 0
-                if m == 0:
-                    continue
-                # Filled up with pieces of no width: the processor takes as many at a time as it can, and no remainder.
-                w = (m + _ABREAST - 1) // _ABREAST * _ABREAST
-                near[:, m:w] = 0.0
-                x0, x1, y0, run = near[0, :w], near[1, :w], near[2, :w], near[3, :w]
-                for e in range(n):
-                    add_shared(
-                        edges[e, 0], edges[e, 1], edges[e, 2], edges[e, 3], edges[e, 4],
-                        x0, x1, y0, run, shared[:w],
-                    )  # fmt: skip
+                        base[which[q]] = times[q]
+                    for q in range(d0, d1):
+                        code = doubled[q]
+                        if is_whole[code]:
+                            continue
+                        share = cover_edges(edges, n, near, whose, m, code, base[code])
+                        if share > 0.0 and not is_met[code]:
+                            is_met[code] = True
+                            met[count] = code
+                            count += 1
+                        summed[code] += share
+                    for q in range(b0, b1):
+                        base[which[q]] = 0
+                if m > 0:
+                    # Filled up with pieces of no width: the processor takes as many at a time as it can, and no remainder.
+                    w = (m + _ABREAST - 1) // _ABREAST * _ABREAST
+                    near[:, m:w] = 0.0
+                    x0, x1, y0, run = near[0, :w], near[1, :w], near[2, :w], near[3, :w]
+                    for e in range(n):
+                        add_shared(
+                            edges[e, 0], edges[e, 1], edges[e, 2], edges[e, 3], edges[e, 4],
+                            x0, x1, y0, run, shared[:w],
+                        )  # fmt: skip
                 for q in range(m):
                     code = whose[q] >> 2
-                    if once and watched[code]:
+                    if is_doubled[code]:
                         continue
                     if not is_met[code]:
                         is_met[code] = True
                         met[count] = code
                         count += 1
                     summed[code] += shared[q] if whose[q] & 1 else -shared[q]
+                for q in range(d0, d1):
+                    is_doubled[doubled[q]] = False
         while filled + count > len(found):
             found = np.concatenate((found, np.empty_like(found)))
             areas = np.concatenate((areas, np.empty_like(areas)))
@@ -343,7 +414,7 @@ def _share_block(
             areas[filled] = summed[code]
             filled += 1
             summed[code] = 0.0
-            is_met[code] = False
+            is_met[code] = is_whole[code] = False
         ends[head + j + 1] = filled
     return found, areas
 
@@ -411,7 +482,7 @@ def share_row(
     is_active = np.zeros((BLOCK, known), np.bool_)
     counts = np.zeros(BLOCK, np.int64)
     touched = np.zeros(BLOCK * BLOCK, np.bool_)
-    doubled = np.zeros(BLOCK * BLOCK, np.bool_)
+    doubled_ends, doubled = np.zeros(BLOCK * BLOCK + 1, np.int64), np.empty(0, np.int64)
     place = np.zeros(BLOCK * BLOCK, np.int64)
     starts = np.zeros(BLOCK * BLOCK + 1, np.int64)
     pieces, marks = np.empty((4, 1024)), np.empty(1024, np.int64)
@@ -460,10 +531,13 @@ def share_row(
         )  # fmt: skip
         begins, which, times = _wind_cells(starts, marks, touched, winding, active, counts, is_active)
         if watches:
-            mark_doubled(starts, pieces, marks, begins, which, times, touched, watched, size, doubled)
+            doubled_ends, doubled = mark_doubled(
+                starts, pieces, marks, begins, which, times, touched, watched, size
+            )
         found, areas = _share_block(
             coordinates, rings, signs, first, boxes, listed, edges, size, cell_west, cell_south,
-            starts, pieces, marks, begins, which, times, doubled, watched, names, ends, done, found, areas,
+            starts, pieces, marks, begins, which, times, doubled_ends, doubled, watched, names,
+            ends, done, found, areas,
         )  # fmt: skip
         done += len(listed)
     return ends, found[: ends[-1]], areas[: ends[-1]]

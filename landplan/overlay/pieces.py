@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import geopandas
 import numpy as np
 import pandas as pd
-import pyproj
 import shapely
+from geopandas.array import GeometryArray
 
-from landplan.crs import in_measuring_zones, transform
-from landplan.overlay.areas import Count, Method, Shared, settle, share_areas, unite_pieces
+from landplan.crs import transform
+from landplan.overlay.areas import Shared, settle, share_areas, unite_pieces
 from landplan.overlay.cut import cut_pieces
-from landplan.schema import coerce
+from landplan.overlay.ground import Ask, Count, Fetch, Ground, Method, features_of, grounds_of, recall
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
-__all__ = ["Fetch", "draw_pieces", "find_pieces", "find_shares", "measure_shares"]
+__all__ = ["draw_pieces", "find_pieces", "find_shares", "locate_pieces", "measure_shares"]
 
 _Array = np.ndarray[Any, Any]
 
-Fetch = Callable[[tuple[float, float, float, float], pyproj.CRS], "GeoDataFrame"]
-"""Gives the features of a layer that touch a box (west, south, east, north, in that CRS), each of them whole and valid."""
-
 _TILE = 50_000
-"""Parcels for which a layer that is fetched is held in memory at a time."""
+"""Parcels for which a layer that is fetched is held in memory at a time, where the layer itself does not say."""
 
 _POLYGONAL = (3, 6)
 
@@ -57,38 +54,70 @@ def find_pieces(
     method : {"exact", "fast"}
         ``fast`` cuts only parcels that lie partly inside.
     drawn : bool, default True
-        False leaves out the pieces that would have to be cut, for ``draw_pieces`` to make of those that are shown. Areas are
-        the same.
+        False gives rows and areas without geometry; ``draw_pieces`` then cuts those that are shown.
 
     Returns
     -------
     GeoDataFrame
         One row per parcel (and feature): ``parcel_id, layer, feature, overlap_m2, overlap_share`` and the piece, in
         the CRS of the parcels; ordered as the parcels, then by feature. Pieces that overlap each other count once. Where a
-        whole parcel lies inside, the piece is the parcel. A piece left out is None.
+        whole parcel lies inside, the piece is the parcel.
     """
+    return locate_pieces(parcels, layer, name, feature, method=method, drawn=drawn).drop(columns="_at")
+
+
+def locate_pieces(
+    parcels: GeoDataFrame,
+    layer: GeoDataFrame | Fetch,
+    name: str,
+    feature: str | None = None,
+    *,
+    method: Method = "exact",
+    drawn: bool = True,
+) -> GeoDataFrame:
+    """
+    Cut out pieces as ``find_pieces`` does, and tell where the parcel of each stands: no number need be looked up.
+
+    Parameters
+    ----------
+    parcels, layer, name, feature, method, drawn
+        As in ``find_pieces``.
+
+    Returns
+    -------
+    GeoDataFrame
+        The same, with ``_at``: position of the parcel in its table.
+    """
+    if drawn:
+        table, shapes = _draw(parcels, layer, feature, method)
+    else:
+        table = find_shares(parcels, layer, feature, method=method)
+        shapes = np.full(len(table), None, dtype=object)
+    at = table["_at"].to_numpy()
+    columns = {
+        "parcel_id": parcels.index.astype("str").array.take(at),
+        "layer": pd.array([name], dtype="str").take(np.zeros(len(at), dtype=np.int64)),
+        **{name: table[name] for name in ("feature", "overlap_m2", "overlap_share", "_at")},
+    }
+    return geopandas.GeoDataFrame(columns, geometry=GeometryArray(shapes, crs=parcels.crs), copy=False)
+
+
+def _draw(
+    parcels: GeoDataFrame, layer: GeoDataFrame | Fetch, feature: str | None, method: Method
+) -> tuple[pd.DataFrame, _Array]:
+    """Rows as ``find_shares`` gives, and the piece of each in the CRS of the parcels."""
     own = np.asarray(parcels.geometry.values)
-    rows: list[pd.DataFrame] = []
-    shapes: list[_Array] = []
-    for part, positions, features, codes, names in _in_tiles(parcels, layer, feature):
-        shared, pieces = _locate(np.asarray(part.geometry.values), features, codes, method, drawn)
-        shown = own[positions[shared.parcel]]
-        astride = ~shared.is_whole
-        if pieces is None:
-            shown[astride] = None
-        else:
-            cut = geopandas.GeoDataFrame(geometry=pieces[astride], crs=part.crs)
-            shown[astride] = np.asarray(transform(cut, parcels.crs).geometry.values)
-        rows.append(_rows_of(shared, positions, part, names))
+    rows: list[pd.DataFrame] = [_NO_ROWS]
+    shapes: list[_Array] = [np.empty(0, dtype=object)]
+    for ground, features, codes, names in _in_tiles(parcels, layer, feature):
+        shared, pieces = _locate(ground, features, codes, method)
+        shown, astride = own[ground.positions[shared.parcel]], ~shared.is_whole
+        cut = geopandas.GeoDataFrame(geometry=pieces[astride], crs=ground.crs)
+        shown[astride] = np.asarray(transform(cut, parcels.crs).geometry.values)
+        rows.append(_rows_of(shared, ground, names))
         shapes.append(shown)
-    table = pd.concat(rows, ignore_index=True) if rows else _NO_ROWS
-    geometry = np.concatenate(shapes) if shapes else np.empty(0, dtype=object)
-    order = _order_of(table)
-    table = table.iloc[order].reset_index(drop=True)
-    named = {"parcel_id": parcels.index.astype("str")[table["_at"]].to_numpy(), "layer": name}
-    frame = coerce(table.drop(columns=["_at", "_code"]).assign(**named), "overlaps")
-    columns = ["parcel_id", "layer", "feature", "overlap_m2", "overlap_share"]
-    return geopandas.GeoDataFrame(frame[columns], geometry=geometry[order], crs=parcels.crs)
+    table, order = _in_order(rows)
+    return table, np.concatenate(shapes)[order]
 
 
 def draw_pieces(
@@ -186,12 +215,25 @@ def find_shares(
     DataFrame
         ``_at`` (position of the parcel), ``feature, overlap_m2, overlap_share``, in the same order.
     """
-    rows: list[pd.DataFrame] = []
-    for part, positions, features, codes, names in _in_tiles(parcels, layer, feature):
-        shared = share_areas(np.asarray(part.geometry.values), features, codes, count=count, method=method)
-        rows.append(_rows_of(shared, positions, part, names))
-    table = pd.concat(rows, ignore_index=True) if rows else _NO_ROWS
-    return table.iloc[_order_of(table)].drop(columns="_code").reset_index(drop=True)
+    return _in_order(
+        [_NO_ROWS]
+        + [
+            _rows_of(shared, ground, names)
+            for ground, shared, names in _share(parcels, layer, feature, count, method)
+        ]
+    )[0]
+
+
+def _share(
+    parcels: GeoDataFrame, layer: GeoDataFrame | Fetch, feature: str | None, count: Count, method: Method
+) -> Iterator[tuple[Ground, Shared, _Array]]:
+    """What parcels of each plane share with the layer, and what its codes mean."""
+    told = recall(grounds_of(parcels), Ask(layer, feature, count)) if method == "fast" else None
+    if told is not None:
+        yield from told
+        return
+    for ground, features, codes, names in _in_tiles(parcels, layer, feature):
+        yield ground, share_areas(ground, features, codes, count=count, method=method), names
 
 
 _NO_ROWS = pd.DataFrame(
@@ -205,70 +247,53 @@ _NO_ROWS = pd.DataFrame(
 )
 
 
-def _in_zones(parcels: GeoDataFrame) -> Iterator[tuple[GeoDataFrame, _Array]]:
-    """Parcels that have an area, in the plane they are measured in, and where they stand in the table."""
-    # Only what measuring needs is cut and carried from zone to zone, not a hundred columns of facts.
-    slim = parcels[[parcels.geometry.name, "area_m2", "measure_epsg"]].assign(_at=np.arange(len(parcels)))
-    measured = slim[slim["area_m2"].notna().to_numpy(dtype=bool)]
-    for _, part in in_measuring_zones(measured, measured["measure_epsg"]):
-        yield part, part["_at"].to_numpy()
-
-
 def _in_tiles(
     parcels: GeoDataFrame, layer: GeoDataFrame | Fetch, feature: str | None
-) -> Iterator[tuple[GeoDataFrame, _Array, _Array, _Array, _Array]]:
-    """Parcels in their plane, where they stand, and the features near them with codes and what these mean, in order."""
-    for part, positions in _in_zones(parcels):
-        shapes = np.asarray(part.geometry.values)
-        for tile in _tiles(shapes) if callable(layer) else [slice(None)]:
-            frame = layer(_bounds(shapes[tile]), part.crs) if callable(layer) else layer
-            features, labels = _features_of(frame, part.crs, feature)
-            codes, names = pd.factorize(labels, sort=True)
-            yield part.iloc[tile], positions[tile], features, codes, names
+) -> Iterator[tuple[Ground, _Array, _Array, _Array]]:
+    """Parcels in their plane, and the features near them with codes and what these mean, in order."""
+    for ground in grounds_of(parcels):
+        if not callable(layer):
+            yield ground, *features_of(layer, ground.crs, feature)
+            continue
+        for tile in _tiles(ground.shapes, getattr(layer, "tile", _TILE)):
+            part = ground.take(tile)
+            yield part, *features_of(layer(_bounds(part.shapes), ground.crs), ground.crs, feature)
 
 
-def _order_of(table: pd.DataFrame) -> _Array:
+def _in_order(rows: list[pd.DataFrame]) -> tuple[pd.DataFrame, _Array]:
     """As the parcels stand, then by feature: codes rise as the names do, and a parcel lies in one tile only."""
-    return np.lexsort((table["_code"].to_numpy(), table["_at"].to_numpy()))
+    table = rows[-1] if len(rows) == 2 else pd.concat(rows, ignore_index=True)
+    at, code = table["_at"].to_numpy(), table["_code"].to_numpy()
+    order = np.arange(len(at))
+    if not ((at[1:] > at[:-1]) | ((at[1:] == at[:-1]) & (code[1:] >= code[:-1]))).all():
+        order = np.lexsort((code, at))
+        table = table.iloc[order].reset_index(drop=True)
+    return table.drop(columns="_code"), order
 
 
-def _features_of(layer: GeoDataFrame, crs: pyproj.CRS, feature: str | None) -> tuple[_Array, _Array]:
-    features = np.asarray(transform(layer, crs).geometry.values)
-    labels = (
-        np.full(len(layer), "", dtype=object)
-        if feature is None
-        else layer[feature].astype("str").to_numpy(object)
-    )
-    real = ~(shapely.is_missing(features) | shapely.is_empty(features))
-    return features[real], labels[real]
-
-
-def _rows_of(shared: Shared, positions: _Array, part: GeoDataFrame, names: _Array) -> pd.DataFrame:
-    share = np.minimum(shared.area / part["area_m2"].to_numpy(dtype="float64")[shared.parcel], 1.0)
+def _rows_of(shared: Shared, ground: Ground, names: _Array) -> pd.DataFrame:
+    share = np.minimum(shared.area / ground.area_m2[shared.parcel], 1.0)
     return pd.DataFrame(
         {
-            "_at": positions[shared.parcel],
+            "_at": ground.positions[shared.parcel],
             "_code": shared.code,
-            "feature": pd.Series(names[shared.code], dtype="str"),
+            "feature": pd.array(names, dtype="str").take(shared.code),
             "overlap_m2": shared.area,
             "overlap_share": share,
-        }
+        },
+        copy=False,
     )
 
 
-def _locate(
-    shapes: _Array, features: _Array, codes: _Array, method: Method, drawn: bool
-) -> tuple[Shared, _Array | None]:
-    """What parcels and codes share, and its land if it is to be drawn; that of a whole parcel is left to the caller."""
+def _locate(ground: Ground, features: _Array, codes: _Array, method: Method) -> tuple[Shared, _Array]:
+    """What parcels and codes share, and its land; that of a whole parcel is left to the caller."""
     if method == "exact":
-        return _cut(shapes, features, codes)
-    shared = share_areas(shapes, features, codes, method=method)
-    if not drawn:
-        return shared, None
+        return _cut(ground, features, codes)
+    shared = share_areas(ground, features, codes, method=method)
     astride = np.unique(shared.parcel[~shared.is_whole])
-    cut, land = _cut(shapes[astride], features, codes)
+    cut, land = _cut(ground.take(astride), features, codes)
     rest = ~np.isin(shared.parcel, astride)
-    pieces = np.concatenate([shapes[shared.parcel[rest]], land])
+    pieces = np.concatenate([ground.shapes[shared.parcel[rest]], land])
     joined = Shared(
         np.concatenate([shared.parcel[rest], astride[cut.parcel]]),
         np.concatenate([shared.code[rest], cut.code]),
@@ -278,9 +303,9 @@ def _locate(
     return joined, pieces
 
 
-def _cut(shapes: _Array, features: _Array, codes: _Array) -> tuple[Shared, _Array]:
-    united, land = unite_pieces(cut_pieces(shapes, features), codes)
-    shared, real = settle(united, shapes)
+def _cut(ground: Ground, features: _Array, codes: _Array) -> tuple[Shared, _Array]:
+    united, land = unite_pieces(cut_pieces(ground.shapes, features), codes)
+    shared, real = settle(united, ground.full)
     land = land[real]
     for k in np.flatnonzero(~np.isin(shapely.get_type_id(land), _POLYGONAL)):
         # Where the two also touch along a line, the line is not land.
@@ -290,11 +315,11 @@ def _cut(shapes: _Array, features: _Array, codes: _Array) -> tuple[Shared, _Arra
     return shared, land
 
 
-def _tiles(shapes: _Array) -> Iterator[_Array]:
-    """Parcels that lie close together."""
+def _tiles(shapes: _Array, most: int) -> Iterator[_Array]:
+    """Parcels that lie close together, so many at the most."""
     order = np.argsort(geopandas.GeoSeries(shapes).hilbert_distance().to_numpy(), kind="stable")
-    for start in range(0, len(order), _TILE):
-        yield np.sort(order[start : start + _TILE])
+    for start in range(0, len(order), most):
+        yield np.sort(order[start : start + most])
 
 
 def _bounds(shapes: _Array) -> tuple[float, float, float, float]:

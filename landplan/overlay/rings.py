@@ -102,7 +102,9 @@ def rings_of(shapes: _Array) -> Rings:
     """
     import shapely
 
-    parts, rows = shapely.get_parts(shapes, return_index=True)
+    from landplan.crs import parts_of
+
+    parts, rows = parts_of(shapes)
     points = np.ascontiguousarray(shapely.get_coordinates(parts), dtype=np.float64)
     holes = shapely.get_num_interior_rings(parts)
     begins = np.concatenate([[0], np.cumsum(holes + 1)])

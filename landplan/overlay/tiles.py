@@ -13,12 +13,9 @@ import pyproj
 import shapely
 from geopandas import GeoDataFrame
 
-from landplan.crs import transform
+from landplan.crs import transform, transform_box
 
 __all__ = ["FileLayer"]
-
-_MARGIN_M = 1.0  # a box brought into another plane is no box: it is asked for a little wider
-_ALONG = 21  # points along a side of it that are brought over
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class FileLayer:
         ValueError
             If a feature is invalid and there is nothing to mend it.
         """
-        frame = self._read(_brought_over(box, crs, self.crs()))
+        frame = self._read(transform_box(box, crs, self.crs()))
         drawn = frame[~(frame.geometry.isna() | frame.geometry.is_empty).to_numpy(dtype=bool)]
         if self.mend is not None:
             drawn = self.mend(drawn)
@@ -124,14 +121,3 @@ class FileLayer:
             self.path, layer=self.layer or None, columns=list(self.columns), bbox=box, use_arrow=True
         )
         return GeoDataFrame(frame)
-
-
-def _brought_over(
-    box: tuple[float, float, float, float], crs: pyproj.CRS, target: pyproj.CRS
-) -> tuple[float, float, float, float]:
-    west, south, east, north = box
-    west, south, east, north = west - _MARGIN_M, south - _MARGIN_M, east + _MARGIN_M, north + _MARGIN_M
-    if crs == target:
-        return west, south, east, north
-    mover = pyproj.Transformer.from_crs(crs, target, always_xy=True)
-    return mover.transform_bounds(west, south, east, north, densify_pts=_ALONG)

@@ -197,51 +197,67 @@ def mark_doubled(
     touched: _Array,
     watched: _Array,
     size: float,
-    doubled: _Array,
-) -> None:
+) -> tuple[_Array, _Array]:
     """
-    Mark the cells where two features of a watched code cover the same land.
+    List, cell by cell, the watched codes of which two features cover the same land there.
 
     Where a code's winding number w is 0 or 1 everywhere, the area under w squared is that under w; both are sums over the
-    same trapezoids.
+    same trapezoids. Each code is judged by its own trapezoids, whatever other codes lie in the cell.
     """
     codes = len(watched)
     once, twice, base = np.zeros(codes), np.zeros(codes), np.zeros(codes)
+    own = np.zeros(codes, np.int64)
+    is_doubled = np.zeros(codes, np.bool_)
     shared = np.zeros(64)
+    ends = np.zeros(BLOCK * BLOCK + 1, np.int64)
+    doubled = np.empty(256, np.int64)
+    filled = 0
     for cell in range(BLOCK * BLOCK):
-        doubled[cell] = False
+        ends[cell] = filled
         s0, s1 = starts[cell], starts[cell + 1]
         if not touched[cell]:
             continue
+        if filled + codes > len(doubled):
+            doubled = np.concatenate((doubled, np.empty(len(doubled) + codes, np.int64)))
         for q in range(begins[cell], begins[cell + 1]):
-            base[which[q]] = times[q]
-            if watched[which[q]] and times[q] > 1:
-                doubled[cell] = True
+            code = which[q]
+            base[code] = times[q]
+            if watched[code] and times[q] > 1:
+                is_doubled[code] = True
+                doubled[filled] = code
+                filled += 1
         count = s1 - s0
-        if not doubled[cell] and count > 0:
-            if count > len(shared):
-                shared = np.zeros(2 * count)
-            x0, x1, y0, run = pieces[0, s0:s1], pieces[1, s0:s1], pieces[2, s0:s1], pieces[3, s0:s1]
-            for p in range(count):
-                code = marks[s0 + p] >> 2
-                if not watched[code]:
-                    continue
-                sign = 1.0 if marks[s0 + p] & 1 else -1.0
-                for q in range(count):
-                    shared[q] = 0.0
-                add_shared(x0[p], x1[p], y0[p], run[p], sign, x0, x1, y0, run, shared)
-                for q in range(count):
-                    if marks[s0 + q] >> 2 == code:
-                        twice[code] += shared[q] if marks[s0 + q] & 1 else -shared[q]
-                width = x1[p] - x0[p]
-                once[code] += sign * width * (y0[p] + 0.5 * width * run[p])
-            for p in range(count):
-                code = marks[s0 + p] >> 2
-                lies = base[code]
-                under = (lies * lies - lies) * size * size + (2.0 * lies - 1.0) * once[code] + twice[code]
-                if under > _DOUBLED * count * size * size:
-                    doubled[cell] = True
-                once[code] = twice[code] = 0.0
-                base[code] = 0.0 if watched[code] else base[code]
+        if count > len(shared):
+            shared = np.zeros(2 * count)
+        x0, x1, y0, run = pieces[0, s0:s1], pieces[1, s0:s1], pieces[2, s0:s1], pieces[3, s0:s1]
+        for p in range(count):
+            code = marks[s0 + p] >> 2
+            if not watched[code] or is_doubled[code]:
+                continue
+            sign = 1.0 if marks[s0 + p] & 1 else -1.0
+            for q in range(count):
+                shared[q] = 0.0
+            add_shared(x0[p], x1[p], y0[p], run[p], sign, x0, x1, y0, run, shared)
+            for q in range(count):
+                if marks[s0 + q] >> 2 == code:
+                    twice[code] += shared[q] if marks[s0 + q] & 1 else -shared[q]
+            width = x1[p] - x0[p]
+            once[code] += sign * width * (y0[p] + 0.5 * width * run[p])
+            own[code] += 1
+        for p in range(count):
+            code = marks[s0 + p] >> 2
+            if own[code] == 0:
+                continue
+            lies = base[code]
+            under = (lies * lies - lies) * size * size + (2.0 * lies - 1.0) * once[code] + twice[code]
+            if under > _DOUBLED * own[code] * size * size:
+                doubled[filled] = code
+                filled += 1
+            once[code] = twice[code] = 0.0
+            own[code] = 0
+        for q in range(ends[cell], filled):
+            is_doubled[doubled[q]] = False
         for q in range(begins[cell], begins[cell + 1]):
             base[which[q]] = 0.0
+    ends[BLOCK * BLOCK] = filled
+    return ends, doubled

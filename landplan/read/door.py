@@ -7,9 +7,11 @@ import os
 import re
 import sqlite3
 import stat
+import threading
 import zipfile
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +82,7 @@ _DWG_RELEASES = {
     "AC1032": "2018",
 }
 _MAX_BYTES = 4 * 1024**3
+_LARGE_BYTES = 16 * 1024**2
 _MAX_ENTRIES, _MAX_RATIO, _RATIO_FROM = 10_000, 200, 1024**2
 _JSON_HEAD = 65_536
 
@@ -100,8 +103,8 @@ class Door:
         where it is not known.
     files : tuple of Path
         The file, or the files of the set, in the order of their names.
-    sha256 : str
-        Hash of their bytes; empty where the door stays shut.
+    hashing : Future of str, or None
+        Hash of their bytes, which that of large ones may still be on its way to; None where the door stays shut.
     issues : tuple of Issue
         Everything found wrong, all at once.
     """
@@ -110,8 +113,13 @@ class Door:
     name: str
     kind: str
     files: tuple[Path, ...] = ()
-    sha256: str = ""
+    hashing: Future[str] | None = None
     issues: tuple[Issue, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of their bytes as 64 hexadecimal digits; empty where the door stays shut."""
+        return "" if self.hashing is None else self.hashing.result()
 
     @property
     def is_open(self) -> bool:
@@ -150,7 +158,7 @@ def open_door(path: str | os.PathLike[str]) -> Door:
         files = tuple(sorted(f for f in here.iterdir() if f.is_file() and not f.is_symlink()))
         if not (here / "gdb").is_file():
             return _shut(here, name, "gdb", "FILE.TYPE", here.name)
-        return Door(here, name, "gdb", files, hash_files(files), tuple(check_geodatabase(here, name)))
+        return Door(here, name, "gdb", files, _hash(files), tuple(check_geodatabase(here, name)))
     if not stat.S_ISREG(mode):
         return _shut(here, name, "", "SEC.LINK", here.name)
     kind = _kind_of_suffix(here)
@@ -160,9 +168,9 @@ def open_door(path: str | os.PathLike[str]) -> Door:
         return _shut(here, name, kind, "LIMIT.SIZE", f"{here.stat().st_size / 1024**3:.1f} GB")
     if here.suffix.lower() == ".json" and _is_json_table(here):
         kind = "json"
-    issues = _look(here, name, kind)
     files = tuple(list_set(here).values()) if kind == "shapefile" else (here,)
-    return Door(here, name, kind, files, hash_files(files), tuple(issues))
+    hashing = _hash(files)
+    return Door(here, name, kind, files, hashing, tuple(_look(here, name, kind)))
 
 
 def hash_files(files: Sequence[Path]) -> str:
@@ -185,6 +193,23 @@ def hash_files(files: Sequence[Path]) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def _hash(files: Sequence[Path]) -> Future[str]:
+    """Hash files; large ones while they are looked at and read."""
+    hashing: Future[str] = Future()
+
+    def work() -> None:
+        try:
+            hashing.set_result(hash_files(files))
+        except OSError as error:
+            hashing.set_exception(error)
+
+    if sum(path.stat().st_size for path in files) < _LARGE_BYTES:
+        work()
+    else:
+        threading.Thread(target=work, daemon=True).start()
+    return hashing
 
 
 def _shut(path: Path, name: str, kind: str, code: str, value: object) -> Door:

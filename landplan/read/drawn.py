@@ -16,13 +16,13 @@ from landplan.read.curves import CHORD_M, has_curves, linearise
 from landplan.read.door import Door
 from landplan.read.encoding import Decision
 from landplan.read.geojson import check_properties, hold_against_text, read_geojson_records
-from landplan.read.geopackage import check_count, check_envelopes
+from landplan.read.geopackage import check_count, check_envelopes, read_envelopes
 from landplan.read.records import Records, unpack_records
 from landplan.read.shapefile import read_attributes
 from landplan.read.stage import Stage
-from landplan.read.workers import Answer, Pending, ReaderError
+from landplan.read.workers import Pending, ReaderError
 
-__all__ = ["name_layers", "read_drawn", "reason"]
+__all__ = ["Shapes", "name_layers", "read_drawn", "reason"]
 
 _Array = np.ndarray[Any, Any]
 
@@ -99,18 +99,19 @@ def read_drawn(
     UsageError
         If ``option`` is not an encoding.
     """
-    path, decision, shapes = stage.path, stage.decision, None
+    path, decision, shapes, envelopes = stage.path, stage.decision, None, None
     with _ask_whole(stage, door.kind, layer) as pending:
         if door.kind == "shapefile":
             # While the reader draws, the attributes are read here: pure Python needs no sandbox.
             shapes = read_attributes(path, door.name, encoding=option, how=how)
             decision = replace(shapes.decision, issues=tuple(shapes.issues))
+        if door.kind == "gpkg":
+            envelopes = read_envelopes(path, layer)
         try:
-            answer = pending.answer()
             records = (
-                _from_parquet(answer, door.name)
+                _from_parquet(pending, door.name)
                 if door.kind == "parquet"
-                else _from_table(answer, door.kind, layer, source=door.name)
+                else _from_table(pending, door.kind, layer, source=door.name)
             )
         except (ReaderError, ShapelyError) as error:
             is_fatal = isinstance(error, ReaderError) and error.code != "FILE.UNREADABLE"
@@ -126,7 +127,7 @@ def read_drawn(
     if door.kind == "gpkg":
         records.issues[:0] = check_count(path, layer, door.name)
         records.issues += check_envelopes(
-            path, layer, door.name, records.geometries, records.rows, records.rows_in
+            envelopes, layer, door.name, records.geometries, records.rows, records.rows_in
         )
     if door.kind == "geojson":
         records = hold_against_text(stage.content, records, door.name)
@@ -153,18 +154,71 @@ def _ask_whole(stage: Stage, kind: str, layer: str) -> Pending:
 def _sieve(stage: Stage, kind: str, layer: str, source: str) -> Records:
     """Read a layer whole, but leave out the records whose geometry cannot be made, and name them."""
     with _ask_whole(stage, kind, layer) as pending:
-        return _from_table(pending.answer(), kind, layer, source=source, is_sieve=True)
+        return _from_table(pending, kind, layer, source=source, is_sieve=True)
 
 
-def _from_table(answer: Answer, kind: str, layer: str, *, source: str, is_sieve: bool = False) -> Records:
-    """The records of a table that GDAL made."""
+class Shapes:
+    """
+    Shapes made of some records of a table at a time: their WKB is never in memory as a whole.
+
+    Parameters
+    ----------
+    is_sieve : bool
+        Whether records whose geometry cannot be made are left out, or end the work.
+    """
+
+    def __init__(self, *, is_sieve: bool) -> None:
+        self._is_sieve, self._crs = is_sieve, None
+        self._values: list[_Array] = [np.empty(0, dtype=object)]
+        self._kept: list[_Array] = [np.empty(0, dtype=np.intp)]
+        self._count = 0
+        self.curved: list[int] = []
+        """Positions of records whose arcs became chords."""
+
+    def of(self, count: int) -> tuple[_Array, _Array]:
+        """Shapes, and the positions of the records they belong to among so many."""
+        if self._count != count:
+            # A table without such a column: records that draw nothing.
+            return np.full(count, None, dtype=object), np.arange(count)
+        return np.concatenate(self._values), np.concatenate(self._kept)
+
+    def find(self, about: dict[str, Any], schema: Any) -> int | None:
+        """Where the WKB stands, by what GDAL says or the file itself."""
+        if "geometry_name" in about:
+            self._crs, name = about["crs"], about["geometry_name"] or "wkb_geometry"
+        elif geo := _geo_of(schema):
+            name = geo["primary_column"]
+            encoding = geo["columns"][name].get("encoding", "WKB")
+            if encoding != "WKB":
+                raise ValueError(f"geometry encoding {encoding}")
+        else:
+            return None
+        return schema.names.index(name) if name in schema.names else None
+
+    def take(self, column: Any) -> None:
+        """Make the shapes of some records."""
+        blobs = np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
+        values, kept, curved = _from_wkb(blobs, _suspects(column), is_sieve=self._is_sieve, crs=self._crs)
+        self._values.append(values)
+        self._kept.append(kept + self._count)
+        self.curved += [k + self._count for k in curved]
+        self._count += len(column)
+
+
+def _geo_of(schema: Any) -> Any:
+    return json.loads((schema.metadata or {}).get(b"geo", b"null"))
+
+
+def _from_table(pending: Pending, kind: str, layer: str, *, source: str, is_sieve: bool = False) -> Records:
+    """The records of a table that GDAL makes."""
+    shapes = Shapes(is_sieve=is_sieve)
+    answer = pending.answer(shapes)
     meta, table = answer.about, answer.table
     if table is None:
         raise ReaderError("FILE.UNREADABLE", "no table")
     fid = meta["fid_column"] or "OGC_FID"
     drawn = meta["geometry_name"] or "wkb_geometry"
-    blobs = _blobs(table, drawn)
-    geometries, kept, curved = _from_wkb(blobs, _suspects(table, drawn), is_sieve=is_sieve, crs=meta["crs"])
+    geometries, kept = shapes.of(table.num_rows)
     typed = kind in _TYPED
     columns = _columns(table, [n for n in table.column_names if n not in (fid, drawn)], kept, typed=typed)
     # Record numbers of a shapefile leave out the deleted ones.
@@ -175,16 +229,10 @@ def _from_table(answer: Answer, kind: str, layer: str, *, source: str, is_sieve:
         Issue("FILE.BAD_RECORD", source=source, layer=layer, row=row, value="WKB") for row in lost
     ]
     records.issues += [
-        Issue("GEOM.CURVE", source=source, layer=layer, row=int(fids[k]) + 1, value=CHORD_M) for k in curved
+        Issue("GEOM.CURVE", source=source, layer=layer, row=int(fids[k]) + 1, value=CHORD_M)
+        for k in shapes.curved
     ]
     return records
-
-
-def _blobs(table: Any, name: str) -> _Array:
-    """A column of WKB; empty ones where there is none."""
-    if name not in table.column_names:
-        return np.full(table.num_rows, None, dtype=object)
-    return np.asarray(table.column(table.column_names.index(name)).to_numpy(), dtype=object)
 
 
 def _columns(table: Any, names: list[str], kept: _Array, *, typed: bool) -> dict[str, Any]:
@@ -213,7 +261,8 @@ def _cells(column: Any) -> Any:
         column = column.cast(kind.value_type)
         kind = column.type
     if kinds.is_string(kind) or kinds.is_large_string(kind):
-        return pd.array(column, dtype="str")
+        # In one piece of its own: a part of what was read would hold all of it.
+        return pd.array(column.combine_chunks(), dtype="str")
     if kinds.is_floating(kind):
         return column.to_numpy().astype("float64", copy=False)
     if kinds.is_signed_integer(kind) and not column.null_count:
@@ -221,12 +270,13 @@ def _cells(column: Any) -> Any:
     return column.to_pylist()
 
 
-def _from_parquet(answer: Answer, source: str) -> Records:
+def _from_parquet(pending: Pending, source: str) -> Records:
     """The records of a GeoParquet file, or of a Parquet file without geometry."""
-    table = answer.table
+    shapes = Shapes(is_sieve=True)
+    table = pending.answer(shapes).table
     if table is None:
         raise ReaderError("FILE.UNREADABLE", "no table")
-    about = json.loads((table.schema.metadata or {}).get(b"geo", b"null"))
+    about = _geo_of(table.schema)
     if not about:
         # A table and no map: ledgers and events of a million rows come so.
         everyone = np.arange(table.num_rows)
@@ -234,39 +284,32 @@ def _from_parquet(answer: Answer, source: str) -> Records:
         return Records(columns, None, (everyone + 1).tolist(), table.num_rows)
     drawn = about["primary_column"]
     said = about["columns"][drawn]
-    if said.get("encoding", "WKB") != "WKB":
-        raise ValueError(f"geometry encoding {said.get('encoding')}")
-    geometries, kept, _ = _from_wkb(_blobs(table, drawn), _suspects(table, drawn), is_sieve=True, crs=None)
+    geometries, kept = shapes.of(table.num_rows)
     lost = np.delete(np.arange(table.num_rows), kept)
     issues = [Issue("FILE.BAD_RECORD", source=source, row=int(k) + 1, value="WKB") for k in lost]
     columns = _columns(table, [name for name in table.column_names if name != drawn], kept, typed=True)
     is_silent = "crs" not in said
     declared = "OGC:CRS84" if is_silent else said["crs"]
-    return Records(columns, geometries, (kept + 1).tolist(), table.num_rows, declared, is_silent, issues)
+    rows = (kept + 1).tolist()
+    return Records(columns, geometries, rows, table.num_rows, declared, is_silent, issues)
 
 
-def _suspects(table: Any, name: str) -> list[int]:
+def _suspects(column: Any) -> list[int]:
     """Positions of WKB that does not begin as nearly all of it does: points to collections, little-endian, no heights."""
     import pyarrow.types as kinds
 
-    found: list[int] = []
-    if name not in table.column_names:
-        return found
-    begun = 0
-    for chunk in table.column(table.column_names.index(name)).chunks:
-        wide = kinds.is_large_binary(chunk.type)
-        if not wide and not kinds.is_binary(chunk.type):
-            return list(range(table.num_rows))
-        _, offsets, body = chunk.buffers()
-        at = np.frombuffer(offsets, dtype=np.int64 if wide else np.int32)[chunk.offset :][: len(chunk) + 1]
-        bytes_of = np.frombuffer(body, dtype=np.uint8) if body is not None else np.empty(0, dtype=np.uint8)
-        # Null and short ones are looked at too: there are few.
-        plain = np.diff(at) >= _SHORTEST
-        first = at[:-1][plain]
-        kind = bytes_of[first + 1]
-        plain[plain] = (bytes_of[first] == 1) & (kind > 0) & (kind < _CURVED) & (bytes_of[first + 2] == 0)
-        found += (np.flatnonzero(~plain) + begun).tolist()
-        begun += len(chunk)
+    wide = kinds.is_large_binary(column.type)
+    if not wide and not kinds.is_binary(column.type):
+        return list(range(len(column)))
+    _, offsets, body = column.buffers()
+    at = np.frombuffer(offsets, dtype=np.int64 if wide else np.int32)[column.offset :][: len(column) + 1]
+    bytes_of = np.frombuffer(body, dtype=np.uint8) if body is not None else np.empty(0, dtype=np.uint8)
+    # Null and short ones are looked at too: there are few.
+    plain = np.diff(at) >= _SHORTEST
+    first = at[:-1][plain]
+    kind = bytes_of[first + 1]
+    plain[plain] = (bytes_of[first] == 1) & (kind > 0) & (kind < _CURVED) & (bytes_of[first + 2] == 0)
+    found: list[int] = np.flatnonzero(~plain).tolist()
     return found
 
 

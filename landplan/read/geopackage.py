@@ -13,11 +13,14 @@ import shapely
 
 from landplan.issues import Issue
 
-__all__ = ["check_count", "check_envelopes"]
+__all__ = ["check_count", "check_envelopes", "read_envelopes"]
+
+_Array = np.ndarray[Any, np.dtype[np.float64]]
 
 # Bounds are written as the same doubles as the vertices; the last digit may go through text on the way.
 _NOISE = 1e-9
 _LONG_ENVELOPE = 40  # magic, version, flags, CRS and four doubles
+_AT_ONCE = 65_536
 
 
 def check_count(path: Path, layer: str, source: str) -> list[Issue]:
@@ -51,8 +54,48 @@ def check_count(path: Path, layer: str, source: str) -> list[Issue]:
     return [Issue("FILE.COUNT", source=source, layer=layer, value=f"{told[0]} / {real[0]}")]
 
 
+def read_envelopes(path: Path, layer: str) -> _Array | None:
+    """
+    Read the rectangles written in front of the geometries.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    layer : str
+        A layer it lists.
+
+    Returns
+    -------
+    array of float, n x 4, or None
+        West, south, east, north of every record, NaN where there is none; None where they cannot be read.
+    """
+    found = [np.empty((0, 4))]
+    try:
+        with _opened(path) as base:
+            drawn = base.execute(
+                "SELECT column_name FROM gpkg_geometry_columns WHERE lower(table_name) = lower(?)", (layer,)
+            ).fetchone()
+            if drawn is None:
+                return None
+            column = _quoted(str(drawn[0]))
+            heads = base.execute(
+                f"SELECT CAST(substr({column}, 1, {_LONG_ENVELOPE}) AS BLOB) FROM {_quoted(layer)}"  # noqa: S608
+            )
+            while some := heads.fetchmany(_AT_ONCE):
+                found.append(_envelopes([head for (head,) in some]))
+    except (sqlite3.Error, UnicodeDecodeError):
+        return None
+    return np.concatenate(found)
+
+
 def check_envelopes(
-    path: Path, layer: str, source: str, geometries: Sequence[Any], rows: Sequence[int], rows_in: int
+    envelopes: _Array | None,
+    layer: str,
+    source: str,
+    geometries: Sequence[Any],
+    rows: Sequence[int],
+    rows_in: int,
 ) -> list[Issue]:
     """
     Hold each geometry against the rectangle written in front of it.
@@ -61,10 +104,10 @@ def check_envelopes(
 
     Parameters
     ----------
-    path : Path
-        The file.
+    envelopes : array or None
+        As :func:`read_envelopes` gives.
     layer : str
-        A layer it lists.
+        A layer the file lists.
     source : str
         Its name in issues.
     geometries : sequence of shapely geometries, n
@@ -79,23 +122,12 @@ def check_envelopes(
     list of Issue
         GEOM.ENVELOPE, one per geometry that does not fill its rectangle.
     """
-    try:
-        with _opened(path) as base:
-            found = base.execute(
-                "SELECT column_name FROM gpkg_geometry_columns WHERE lower(table_name) = lower(?)", (layer,)
-            ).fetchone()
-            if found is None:
-                return []
-            drawn = _quoted(str(found[0]))
-            heads = base.execute(
-                f"SELECT CAST(substr({drawn}, 1, {_LONG_ENVELOPE}) AS BLOB) FROM {_quoted(layer)}"  # noqa: S608
-            ).fetchall()
-    except (sqlite3.Error, UnicodeDecodeError):
+    if envelopes is None or len(envelopes) != rows_in:
         return []
-    if len(heads) != rows_in:
-        return []
-    filed = _envelopes([head for (head,) in heads])[np.asarray(rows, dtype=int) - 1]
-    bounds = shapely.bounds(np.array([*geometries, None], dtype=object))[:-1]
+    filed = envelopes[np.asarray(rows, dtype=int) - 1]
+    drawn = np.empty(len(geometries), dtype=object)
+    drawn[:] = geometries
+    bounds = shapely.bounds(drawn)
     with np.errstate(invalid="ignore"):
         size = np.maximum(np.abs(filed).max(axis=1, initial=0.0), np.abs(bounds).max(axis=1, initial=0.0))
         off = (np.abs(filed - bounds) > _NOISE * size[:, None]).any(axis=1)
@@ -114,8 +146,14 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _envelopes(heads: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _envelopes(heads: list[Any]) -> _Array:
     """Rectangles in front of the geometries; NaN where there is none."""
+    whole = b"".join(head for head in heads if isinstance(head, bytes))
+    if heads and len(whole) == len(heads) * _LONG_ENVELOPE:
+        # As every writer has them: read at one go.
+        rows = np.frombuffer(whole, dtype=np.uint8).reshape(-1, _LONG_ENVELOPE)
+        if (rows[:, :2] == (0x47, 0x50)).all() and (rows[:, 3] & 1).all() and (rows[:, 3] >> 1 & 7).all():
+            return rows[:, 8:].copy().view("<f8")[:, [0, 2, 1, 3]]
     result = np.full((len(heads), 4), np.nan)
     by_order: dict[str, list[int]] = {"<f8": [], ">f8": []}
     for k, head in enumerate(heads):

@@ -297,7 +297,7 @@ def as_table(raw: Raw, table: str | Table, *, profile: Profile | None = None, ro
         letters=raw.letters or None,
     )
     issues += canonical.issues
-    result = canonical.frame.copy()
+    result = canonical.frame.copy(deep=False)
     if "geometry" in frame:
         import geopandas as gpd
 
@@ -315,11 +315,11 @@ def as_table(raw: Raw, table: str | Table, *, profile: Profile | None = None, ro
         headers = [str(header) for header in frame.columns if header != "geometry"]
         ids, faults = _number(result, rows, known, headers, Issue("ATTR.NO_ID", source.path, raw.layer))
         issues += faults
-        result["parcel_id"] = ids
-        result = result.set_index("parcel_id")
+        result = result.drop(columns="parcel_id", errors="ignore")
+        result.index = pd.Index(ids, dtype="str", name="parcel_id")
         issues = _name_all(issues, rows, ids)
     elif "parcel_id" in result:
-        issues = _name_all(issues, rows, result["parcel_id"].fillna("").tolist())
+        issues = _name_all(issues, rows, result["parcel_id"].fillna("").array)
     elif table == "parcels":
         result.index = pd.Index([], dtype="str", name="parcel_id")
     return Read(result, issues, source, canonical, raw.layer, dict(raw.letters))
@@ -358,7 +358,7 @@ def _profile(profile: Profile | str | os.PathLike[str] | None) -> Profile | None
 
 def _number(
     frame: DataFrame, rows: list[int], profile: Profile | None, headers: list[str], like: Issue
-) -> tuple[list[str], list[Issue]]:
+) -> tuple[Any, list[Issue]]:
     """Give every parcel its number: the bureau's, or one that says which record it was."""
     issues: list[Issue] = []
 
@@ -371,6 +371,8 @@ def _number(
         prefix = (profile.id_from_row if profile is not None else None) or "row-"
         return [f"{prefix}{row:04d}" for row in rows], issues
     wanted = frame["parcel_id"]
+    if str(wanted.dtype) == "str" and wanted.is_unique and not wanted.hasnans:
+        return wanted.array, issues
     odd = wanted.isna() | wanted.duplicated(keep=False)
     ids: list[str] = wanted.tolist()
     # Only those that share a number or have none get another; the rest are taken as they are.
@@ -398,12 +400,13 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def _name_all(issues: list[Issue], rows: list[int], ids: list[str]) -> list[Issue]:
+def _name_all(issues: list[Issue], rows: list[int], ids: Any) -> list[Issue]:
     """Tell with each issue of a record whose it is."""
     asked = {issue.row for issue in issues if issue.row is not None and not issue.parcel_id}
     if not asked:
         return issues
-    by_row = {row: name for row, name in zip(rows, ids, strict=True) if row in asked}
+    found = np.flatnonzero(np.isin(np.array(rows), np.array([*asked])))
+    by_row = {rows[at]: ids[at] for at in found.tolist()}
     return [
         issue if issue.row is None or issue.parcel_id else replace(issue, parcel_id=by_row.get(issue.row, ""))
         for issue in issues

@@ -21,7 +21,7 @@ from landplan.read.json_text import parse_json
 from landplan.read.shapefile import rebuild_index
 from landplan.read.workers import Reader
 
-__all__ = ["Stage", "staged"]
+__all__ = ["Stage", "is_plain", "staged"]
 
 _STRANGE_NAME = re.compile(r"[;!?|\n\r\t]")
 _MAX_JSON = 512 * 1024**2  # Python's tree of a JSON text takes some eight times its size
@@ -80,12 +80,11 @@ def staged(door: Door) -> Iterator[Stage]:
         if fault is not None:
             yield Stage(door.path, decision, fault=fault)
             return
-    files = [file for file in door.files if file.suffix.lower() != ".prj" or _is_wkt(file)]
-    needs_index = any(issue.code == "FILE.INDEX_REBUILT" for issue in door.issues)
-    is_plain = not needs_index and len(files) == len(door.files) and not _STRANGE_NAME.search(str(door.path))
-    if text is None and is_plain and not any(issue.code == "FILE.WAL" for issue in door.issues):
+    if text is None and is_plain(door):
         yield Stage(door.path, decision, content)
         return
+    files = [file for file in door.files if file.suffix.lower() != ".prj" or _is_wkt(file)]
+    needs_index = any(issue.code == "FILE.INDEX_REBUILT" for issue in door.issues)
     with tempfile.TemporaryDirectory(prefix="landplan-") as folder:
         # The name stays where it can: GDAL calls the layer of a GeoJSON by it.
         place = Path(folder) / (_STRANGE_NAME.sub("_", door.path.stem) or "in")
@@ -100,6 +99,28 @@ def staged(door: Door) -> Iterator[Stage]:
         if needs_index:
             place.with_name(place.name + ".shx").write_bytes(rebuild_index(door.path) or b"")
         yield Stage(place.with_name(place.name + door.path.suffix.lower()), decision, content)
+
+
+def is_plain(door: Door) -> bool:
+    """
+    Tell whether GDAL may be given the file as it lies.
+
+    Parameters
+    ----------
+    door : Door
+        An open one.
+
+    Returns
+    -------
+    bool
+        False where its name, its .prj, its index or files beside it would mislead it.
+    """
+    misled = {"FILE.INDEX_REBUILT", "FILE.WAL"}
+    return (
+        not any(issue.code in misled for issue in door.issues)
+        and not _STRANGE_NAME.search(str(door.path))
+        and all(file.suffix.lower() != ".prj" or _is_wkt(file) for file in door.files)
+    )
 
 
 def _parse(door: Door) -> tuple[bytes | None, Decision, Any, Issue | None]:

@@ -221,14 +221,23 @@ def _look_at(records: Records, source: str, layer: str) -> tuple[Any, list[Issue
     """Bring geometry to the plane and name every record without a usable one."""
     values = np.empty(len(records.geometries), dtype=object)
     values[:] = records.geometries
-    lifted = shapely.has_z(values) | shapely.has_m(values)
-    flat = shapely.force_2d(values) if lifted.any() else values
     missing, empty = shapely.is_missing(values), shapely.is_empty(values)
-    points, owners = shapely.get_coordinates(flat, return_index=True)
+    lifted = shapely.get_coordinate_dimension(values) > 2
+    lifted[lifted] = shapely.has_z(values[lifted]) | shapely.has_m(values[lifted])
+    flat = shapely.force_2d(values) if lifted.any() else values
+    kinds = shapely.get_type_id(values)
+    is_polygon = np.isin(kinds, (3, 6))
+    is_sound = (kinds == 3) & (shapely.get_num_interior_rings(flat) == 0)
+    # The area of one ring is no number where any coordinate is none: only points of what may be wrong are laid out.
+    with np.errstate(invalid="ignore", over="ignore"):
+        is_sound &= np.isfinite(shapely.area(flat))
+        is_sound &= (np.abs(shapely.bounds(flat)) < FARTHEST).all(axis=1)
+    doubtful = np.flatnonzero(~is_sound)
+    points, owners = shapely.get_coordinates(flat[doubtful], return_index=True)
     infinite = np.zeros(len(values), dtype=bool)
     # Numbers beyond the solar system are damage as NaN is, and squared they are infinite.
-    infinite[owners[~((np.abs(points[:, 0]) < FARTHEST) & (np.abs(points[:, 1]) < FARTHEST))]] = True
-    is_polygon = np.isin(shapely.get_type_id(values), (3, 6))
+    is_near = (np.abs(points[:, 0]) < FARTHEST) & (np.abs(points[:, 1]) < FARTHEST)
+    infinite[doubtful[owners[~is_near]]] = True
 
     def issues_of(code: str, mask: Any) -> Iterator[Issue]:
         for k in np.flatnonzero(mask):
@@ -312,9 +321,9 @@ def measure_total(frame: gpd.GeoDataFrame, measure_crs: Any = None) -> float | N
         repair). None where none can be measured, or where they lie outside the measuring zones.
     """
     values = np.asarray(frame.geometry.values)
-    sound = frame[[frame.geometry.name]][
-        np.isin(shapely.get_type_id(values), (3, 6)) & are_valid(values) & ~shapely.is_empty(values)
-    ]
+    is_sound = np.isin(shapely.get_type_id(values), (3, 6)) & are_valid(values) & ~shapely.is_empty(values)
+    sound = frame[[frame.geometry.name]]
+    sound = sound if is_sound.all() else sound[is_sound]
     if sound.empty:
         return None
     try:

@@ -125,15 +125,19 @@ def look_for_shift(parcels: GeoDataFrame, reference: GeoDataFrame) -> list[Issue
     # itself laid over the zones.
     shapes = np.asarray(land.geometry.values)[:: -(-len(land) // _SAMPLE)]
     middles = to_lonlat(GeoDataFrame(geometry=shapely.centroid(shapes), crs=land.crs))
-    whole = shapely.union_all(transform(reference, middles.crs).geometry.values)
+    zones = np.asarray(transform(reference, middles.crs).geometry.values)
     centres = shapely.get_coordinates(middles.geometry.values)
     east, north = gcj02_offset(centres[:, 0], centres[:, 1])
     areas = shapely.area(shapes)
-    shapely.prepare(whole)
+    shapely.prepare(zones)
     places = [centres, centres - np.column_stack([east, north])]
-    held = [float(areas[shapely.contains_xy(whole, *points_of.T)].sum()) for points_of in places]
+    within = [
+        np.any([shapely.contains_xy(zone, *points_of.T) for zone in zones], axis=0) for points_of in places
+    ]
+    held = [float(areas[inside].sum()) for inside in within]
     if held[0] >= held[1]:
         return []
+    whole = shapely.union_all(zones)
     shapes = np.asarray(to_lonlat(land).geometry.values)
     area = float(shapely.area(shapes).sum())
     centres = shapely.get_coordinates(shapely.centroid(shapes))

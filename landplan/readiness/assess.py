@@ -15,6 +15,7 @@ from landplan.issues import Issue
 from landplan.readiness.checklist import CLEAR_LAND, Checklist
 from landplan.readiness.schedule import Span, schedule_items
 from landplan.readiness.states import (
+    OF_STOP,
     STATES,
     State,
     item_states,
@@ -24,7 +25,8 @@ from landplan.readiness.states import (
 )
 from landplan.readiness.tiers import rank_tiers
 from landplan.schema import coerce, column
-from landplan.verdict import open_kinds
+from landplan.schema.words import is_among, used_words
+from landplan.verdict import Stops, find_stops
 from landplan.workdays import WorkCalendar, count_workdays
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["assess_readiness"]
 
 _DONE = STATES.index("done")
-_OF_FINDING = {"fail": "failed", "unknown": "unknown", "refer": "pending"}
 _NO_CHECKLIST = Checklist("", "", {})
 
 
@@ -54,27 +55,29 @@ class _Tasks:
         """Give the ``tasks`` table: parcels in their order, items in that of the checklist."""
         if not self.parts or not sum(len(part["place"]) for part in self.parts):
             return coerce(pd.DataFrame(), "tasks")
-        joined = {name: np.concatenate([part[name] for part in self.parts]) for name in self.parts[0]}
-        order = np.lexsort((joined["number"], joined["place"]))
-        joined = {name: values[order] for name, values in joined.items()}
+        joined = {name: np.concatenate([part.pop(name) for part in self.parts]) for name in [*self.parts[0]]}
+        # Each part is in order already: a stable sort of one key only merges them.
+        order = np.argsort(joined["place"] * len(self.items) + joined["number"], kind="stable")
+        joined = {name: joined.pop(name)[order] for name in [*joined]}
         texts = {
             name: pd.array([fixed[name] or None for fixed in self.items], dtype="str").take(joined["number"])
             for name in ("item", "task_group", "title", "party", "office", "after")
         }
-        days = np.array([fixed["days"] for fixed in self.items], dtype=np.float64)[joined["number"]]
+        days = np.array([fixed["days"] for fixed in self.items], dtype=np.float64)
+        timeless = np.isnan(days)
+        whole = np.where(timeless, 0, days).astype(np.int64)
         frame = pd.DataFrame(
             {
                 **texts,
                 "parcel_id": parcels.index.astype("str").array.take(joined["place"]),
                 "task_state": pd.array(STATES, dtype="str").take(joined["state"].astype(np.int64)),
-                "days": pd.array(np.where(np.isnan(days), 0, days), dtype="Int64"),
+                "days": pd.arrays.IntegerArray(whole[joined["number"]], timeless[joined["number"]]),
                 "cost_cny": joined["cost"],
                 "start_on": joined["start"].astype("datetime64[s]"),
                 "finish_on": joined["finish"].astype("datetime64[s]"),
                 "is_critical": pd.array(joined["critical"], dtype="boolean"),
             }
         )
-        frame.loc[np.isnan(days), "days"] = pd.NA
         return coerce(frame, "tasks")
 
 
@@ -123,30 +126,27 @@ def assess_readiness(
     shown to be.
     """
     used = checklist or _NO_CHECKLIST
-    columns = pd.DataFrame(index=parcels.index)
+    columns = []
     if not any(_is_evaluation_state(str(name)) for name in parcels.columns):
         shares = [
             str(n)[11:-6]
             for n in parcels.columns
             if str(n).startswith("evaluation_") and str(n).endswith("_share")
         ]
-        columns = judge_evaluations(parcels, shares, {}, as_of)
-        parcels = parcels.join(columns)
+        columns.append(judge_evaluations(parcels, shares, {}, as_of))
+        parcels = parcels.join(columns[0])
     networks = [name for item in used.items.values() if item.known_by == "servicing" for name in item.names]
-    columns = columns.join(judge_servicing(parcels, networks))
-    states = item_states(parcels, findings, used)
+    columns.append(judge_servicing(parcels, networks))
+    stops = find_stops(findings, parcels.index)
+    asks_rules = any(item.known_by == "rules" for item in used.items.values())
+    states = item_states(parcels, used_words(findings["rule_id"]) if asks_rules else set(), stops, used)
     clear = judge_clear_land(parcels, {code: states[code] for code in CLEAR_LAND if code in states})
-    columns = columns.join(clear)
-    is_clear = (clear["clear_land"] == "yes").to_numpy(dtype=bool)
+    is_clear = is_among(clear["clear_land"], ["yes"])
     for code in CLEAR_LAND:
         if code in states:
             # The certificate stands for the conditions it certifies.
             states[code] = np.where(is_clear, np.minimum(states[code], _DONE), states[code]).astype(np.int8)
-    sold = (
-        (parcels["event_sale_state"] == "done").to_numpy(dtype=bool)
-        if "event_sale_state" in parcels.columns
-        else None
-    )
+    sold = is_among(parcels["event_sale_state"], ["done"]) if "event_sale_state" in parcels.columns else None
     if sold is not None:
         states = {code: np.where(sold, _DONE, state).astype(np.int8) for code, state in states.items()}
     spans = schedule_items(parcels, used, states, as_of, calendar)
@@ -160,15 +160,15 @@ def assess_readiness(
             "after": "、".join(item.after), "days": item.days,
         }  # fmt: skip
         tasks.add(fixed, _rows(place, states[code], spans[code], cost))
-    _add_rules(tasks, parcels, findings, used, spans, sold, titles or {})
+    _add_rules(tasks, parcels, stops, used, spans, sold, titles or {})
     totals = _total(tasks, parcels, as_of, calendar, sold)
     opened = totals["task_count"].to_numpy(dtype=np.int64)
-    tier, issues = rank_tiers(parcels, findings, clear["clear_land"].to_numpy(dtype=object), opened)
-    columns = columns.join(tier).join(totals)
+    tier, issues = rank_tiers(parcels, findings, is_clear, opened)
+    columns += [clear, tier, totals]
     table = tasks.lay_out(parcels)
     issues += _contradicted(parcels, is_clear)
-    issues += _say_years(table, columns, as_of, calendar)
-    return columns, table, issues
+    issues += _say_years(table, totals, as_of, calendar)
+    return pd.concat(columns, axis=1), table, issues
 
 
 def _is_evaluation_state(name: str) -> bool:
@@ -192,24 +192,21 @@ def _rows(
 def _add_rules(
     tasks: _Tasks,
     parcels: DataFrame,
-    findings: DataFrame,
+    stops: Stops,
     checklist: Checklist,
     spans: Mapping[str, Span],
     sold: NDArray[np.bool_] | None,
     titles: Mapping[str, str],
 ) -> None:
     """List what keeps a parcel from being ready and no open item stands for: it has no time, and hides none."""
-    keys = pd.Index(parcels.index.astype("str"))
-    opened = open_kinds(findings)
-    position = keys.get_indexer(pd.Index(opened["parcel_id"]))
-    opened, position = opened[position >= 0], position[position >= 0]
-    counted = np.bincount(position, minlength=len(keys))
-    kinds = opened[["rule_id", "indicator"]].drop_duplicates()
-    rule_ids = opened["rule_id"].to_numpy(dtype=object)
-    status = opened["status"].map({word: STATES.index(state) for word, state in _OF_FINDING.items()})
-    for rule_id, indicator in zip(kinds["rule_id"], kinds["indicator"], strict=True):
-        here = rule_ids == rule_id
-        place = position[here]
+    counted = np.bincount(stops.place, minlength=len(parcels))
+    # Rules in the order in which they are first met.
+    kinds = pd.unique(stops.rule.astype(np.int64) * len(stops.indicators) + stops.indicator)
+    for kind in kinds.tolist():
+        rule, about = divmod(kind, len(stops.indicators))
+        rule_id, indicator = str(stops.rules[rule]), str(stops.indicators[about])
+        here = stops.rule == rule
+        place = stops.place[here]
         standing = [spans[code].is_open for code in checklist.covering(rule_id, indicator)]
         stands = np.logical_or.reduce(standing)[place] if standing else np.zeros(len(place), dtype=bool)
         if sold is not None:
@@ -218,7 +215,7 @@ def _add_rules(
             "item": rule_id, "task_group": _group_of(indicator), "title": column(indicator).label("zh", titles),
             "party": "", "office": "", "after": "", "days": np.nan,
         }  # fmt: skip
-        state = status.to_numpy(dtype=np.int8)[here][~stands]
+        state = OF_STOP[stops.status[here][~stands]]
         tasks.add(fixed, _rows(place[~stands], state, None, np.full(len(state), np.nan)))
     if "open_count" not in parcels.columns:
         return
@@ -255,23 +252,21 @@ def _total(
         cost[place] += part["cost"]
         ready_on[place] = np.maximum(ready_on[place], part["finish"])
     # Nothing open and yet not ready: no day may be named for it.
-    ready = parcels["verdict"].to_numpy(dtype=object) == "ready"
+    ready = is_among(parcels["verdict"], ["ready"])
     nameless = ~ready & (opened == 0) if sold is None else sold | (~ready & (opened == 0))
     ready_on = np.where(nameless, np.datetime64("NaT", "D"), ready_on)
     cost = np.where(nameless, np.nan, cost)
     days = count_workdays(np.full(count, np.datetime64(as_of, "D")), ready_on, calendar)
-    whole = pd.array(np.where(np.isnan(days), 0, days), dtype="Int64")
-    whole[np.isnan(days)] = pd.NA
+    unknown = np.isnan(days)
     provisional = calendar.are_provisional(np.datetime64(as_of, "D"), ready_on)
-    tentative = pd.array(provisional & ~np.isnat(ready_on), dtype="boolean")
-    tentative[np.isnat(ready_on)] = pd.NA
+    never = np.isnat(ready_on)
     return pd.DataFrame(
         {
             "task_count": pd.array(opened, dtype="Int64"),
             "ready_on": ready_on.astype("datetime64[s]"),
-            "ready_days": whole,
+            "ready_days": pd.arrays.IntegerArray(np.where(unknown, 0, days).astype(np.int64), unknown),
             "ready_cost_cny": cost,
-            "is_ready_tentative": tentative,
+            "is_ready_tentative": pd.arrays.BooleanArray(provisional & ~never, never),
         },
         index=parcels.index,
     )
@@ -283,9 +278,7 @@ def _contradicted(parcels: DataFrame, is_clear: NDArray[np.bool_]) -> list[Issue
     for code in CLEAR_LAND:
         name = f"event_{code}_state"
         if name in parcels.columns:
-            denied = is_clear & parcels[name].isin(["none", "void", "suspended", "pending"]).to_numpy(
-                dtype=bool
-            )
+            denied = is_clear & is_among(parcels[name], ["none", "void", "suspended", "pending"])
             for place in np.flatnonzero(denied):
                 found.setdefault(int(place), []).append(code)
     keys = parcels.index.astype("str")
@@ -295,13 +288,13 @@ def _contradicted(parcels: DataFrame, is_clear: NDArray[np.bool_]) -> list[Issue
     ]
 
 
-def _say_years(tasks: DataFrame, columns: DataFrame, as_of: date, calendar: WorkCalendar) -> list[Issue]:
+def _say_years(tasks: DataFrame, totals: DataFrame, as_of: date, calendar: WorkCalendar) -> list[Issue]:
     """Tell once of every year an answer rests on whose notice of days off is not there."""
     ends = tasks["finish_on"].dropna()
     if ends.empty:
         return []
     years = calendar.unknown_years(as_of, ends.max().date())
-    parcels = int(columns["is_ready_tentative"].fillna(False).sum())
+    parcels = int(totals["is_ready_tentative"].fillna(False).sum())
     return (
         [Issue("ATTR.CALENDAR_YEAR", value=f"{'、'.join(map(str, years))}（{parcels} 宗）")] if years else []
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from landplan.readiness.checklist import CLEAR_LAND, Checklist, Item, matches_rule
-from landplan.verdict import open_kinds
+from landplan.schema.words import is_among
+from landplan.verdict import STOPPING, Stops
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = [
     "LEVELS",
+    "OF_STOP",
     "STATES",
     "State",
     "item_states",
@@ -45,7 +47,10 @@ _OF_EVENT = {"done": _DONE, "pending": _PENDING, "suspended": _SUSPENDED, "none"
 _OF_EVALUATION = {
     "covered": _DONE, "partly": _PARTLY, "expired": _EXPIRED, "missing": _MISSING, "not_required": _NOT_REQUIRED,
 }  # fmt: skip
+_EVALUATED = ("unknown", "covered", "partly", "expired", "missing", "not_required")
 _OF_FINDING = {"refer": _PENDING, "unknown": _UNKNOWN, "fail": _FAILED}
+OF_STOP = np.array([_OF_FINDING[word] for word in STOPPING], dtype=np.int8)
+"""The state of a task by the place of its finding in ``STOPPING``."""
 
 
 def judge_evaluations(
@@ -79,14 +84,11 @@ def judge_evaluations(
         until = _days(parcels, f"evaluation_{item}_until")
         over = until < np.datetime64(as_of, "s")
         with np.errstate(invalid="ignore"):
-            words = np.select(
-                [np.isnan(share), share >= _WHOLE, share > 1e-9, over],
-                ["unknown", "covered", "partly", "expired"],
-                "missing",
-            )
+            place = np.select([np.isnan(share), share >= _WHOLE, share > 1e-9, over], [0, 1, 2, 3], 4)
         excused = [code for code, listed in zones.items() if item not in listed]
-        words = np.where(zone.isin(excused).to_numpy(dtype=bool), "not_required", words)
-        result[f"evaluation_{item}_state"] = pd.array(words, dtype="str")
+        if excused:
+            place[is_among(zone, excused)] = 5
+        result[f"evaluation_{item}_state"] = pd.array(_EVALUATED, dtype="str").take(place)
     return pd.DataFrame(result, index=parcels.index)
 
 
@@ -120,19 +122,20 @@ def judge_servicing(parcels: DataFrame, items: Iterable[str] = ()) -> DataFrame:
         if str(name).startswith("servicing_") and str(name).endswith("_share")
     ]
     states = {item: _served(parcels, item) for item in dict.fromkeys([*spoken, *measured, *items])}
-    level = np.full(len(parcels), "unknown", dtype=object)
+    words = ["unknown", "none", *LEVELS]
+    level = np.zeros(len(parcels), dtype=np.int64)
     is_done = {item: state == _DONE for item, state in states.items()}
     nowhere = np.zeros(len(parcels), dtype=bool)
     lacking = np.zeros(len(parcels), dtype=bool)
     for item in _THREE:
         if item in states:
             lacking |= ~is_done[item] & (states[item] != _UNKNOWN)
-    level[lacking] = "none"
+    level[lacking] = words.index("none")
     for name, needed in LEVELS.items():
         whole = np.logical_and.reduce([is_done.get(item, nowhere) for item in needed])
-        level[whole] = name
+        level[whole] = words.index(name)
     columns: dict[str, Any] = {f"servicing_{item}_state": say_states(state) for item, state in states.items()}
-    columns["servicing_level"] = pd.array(level, dtype="str")
+    columns["servicing_level"] = pd.array(words, dtype="str").take(level)
     return pd.DataFrame(columns, index=parcels.index)
 
 
@@ -169,21 +172,20 @@ def judge_clear_land(parcels: DataFrame, conditions: Mapping[str, State] | None 
     is_yes = (certified == _DONE) | np.logical_and.reduce(list(met.values()))
     said_not = np.logical_or.reduce([~met[code] & (states[code] != _UNKNOWN) for code in CLEAR_LAND])
     is_no = (certified > _DONE) & (certified != _UNKNOWN) | said_not
-    words = np.where(is_yes, "yes", np.where(is_no, "no", "unknown"))
+    place = np.where(is_yes, 0, np.where(is_no, 1, 2))
+    words = pd.array(["yes", "no", "unknown"], dtype="str").take(place)
     # Each of the 64 sets of conditions is spelt once.
     number = np.zeros(count, dtype=np.int64)
-    for place, code in enumerate(CLEAR_LAND):
-        number |= np.where(met[code], 0, 1 << place)
+    for bit, code in enumerate(CLEAR_LAND):
+        number |= np.where(met[code], 0, 1 << bit)
     spelt = [
         "、".join(code for place, code in enumerate(CLEAR_LAND) if mask >> place & 1) for mask in range(64)
     ]
     listed = pd.array([*spelt, None], dtype="str").take(np.where(is_yes, 64, number))
-    return pd.DataFrame(
-        {"clear_land": pd.array(words, dtype="str"), "clear_land_missing": listed}, index=parcels.index
-    )
+    return pd.DataFrame({"clear_land": words, "clear_land_missing": listed}, index=parcels.index)
 
 
-def item_states(parcels: DataFrame, findings: DataFrame, checklist: Checklist) -> dict[str, State]:
+def item_states(parcels: DataFrame, rules: Set[str], stops: Stops, checklist: Checklist) -> dict[str, State]:
     """
     Tell where every item of a checklist stands for every parcel.
 
@@ -191,8 +193,10 @@ def item_states(parcels: DataFrame, findings: DataFrame, checklist: Checklist) -
     ----------
     parcels : DataFrame, n rows, indexed by parcel_id
         With the columns of events, evaluations (``evaluation_<item>_state``) and networks.
-    findings : DataFrame
-        One row per parcel and rule.
+    rules : set of str
+        Rules that were held against the parcels.
+    stops : Stops
+        Their findings that keep parcels from being ready.
     checklist : Checklist
         The items.
 
@@ -201,11 +205,8 @@ def item_states(parcels: DataFrame, findings: DataFrame, checklist: Checklist) -
     dict of str to array of int8, n
         Places in ``STATES``, by code; what no column and no finding speaks of is ``unknown``.
     """
-    opened = open_kinds(findings)
-    rules = set(findings["rule_id"].dropna().unique())
-    position = pd.Index(parcels.index.astype("str"))
     return {
-        code: _by_rules(item, opened, rules, position)
+        code: _by_rules(item, stops, rules, len(parcels))
         if item.known_by == "rules"
         else np.maximum.reduce([_one(parcels, item, name) for name in item.names]).astype(np.int8)
         for code, item in checklist.items.items()
@@ -270,16 +271,13 @@ def _served(parcels: DataFrame, item: str) -> State:
     return np.where((state == _MISSING) & expected, _PENDING, state).astype(np.int8)
 
 
-def _by_rules(item: Item, opened: DataFrame, rules: set[str], position: pd.Index[Any]) -> State:
+def _by_rules(item: Item, stops: Stops, rules: Set[str], count: int) -> State:
     named = [rule for rule in rules if any(matches_rule(rule, name) for name in item.names)]
     silent = not named or any(name not in rules for name in item.names if not name.endswith(".*"))
-    state = np.full(len(position), _UNKNOWN if silent else _DONE, dtype=np.int8)
-    rows = opened[opened["rule_id"].isin(named).to_numpy(dtype=bool)]
-    if len(rows):
-        worst = rows["status"].map(_OF_FINDING).groupby(rows["parcel_id"].to_numpy()).max()
-        place = position.get_indexer(pd.Index(worst.index))
-        known = place >= 0
-        state[place[known]] = np.maximum(state[place[known]], worst.to_numpy(dtype=np.int8)[known])
+    state = np.full(count, _UNKNOWN if silent else _DONE, dtype=np.int8)
+    for code in stops.rules.get_indexer(pd.Index(named, dtype="str")):
+        here = stops.rule == code
+        np.maximum.at(state, stops.place[here], OF_STOP[stops.status[here]])
     return state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from landplan.issues import Issue
+from landplan.schema.words import ByParcel, codes_of, is_among
+from landplan.verdict import is_counting
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -16,11 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["rank_tiers"]
 
 _TIERS = ("raw", "ready_to_apply", "approved", "expropriated", "clear", "standard")
+_DONE = ("done",)
 _NOT = ("none", "pending", "void", "suspended")
 
 
 def rank_tiers(
-    parcels: DataFrame, findings: DataFrame, clear_land: NDArray[np.object_], open_tasks: NDArray[np.int64]
+    parcels: DataFrame, findings: DataFrame, is_clear: NDArray[np.bool_], open_tasks: NDArray[np.int64]
 ) -> tuple[DataFrame, list[Issue]]:
     """
     Give each parcel the highest tier that is proven.
@@ -31,8 +35,8 @@ def rank_tiers(
         With ``verdict`` and the states of the events ``plan``, ``approval`` and ``expropriation`` where they are kept.
     findings : DataFrame
         One row per parcel and rule.
-    clear_land : array of object, n
-        ``yes``, ``no`` or ``unknown``.
+    is_clear : array of bool, n
+        Whether it is 净地.
     open_tasks : array of int, n
         Tasks the parcel still needs.
 
@@ -45,39 +49,41 @@ def rank_tiers(
     list of Issue
         Parcels whose later stage is proven while an earlier one is said not to be done: nothing beyond that one counts.
     """
-    nothing = pd.Series(np.nan, index=parcels.index, dtype="str")
-    plan, approval, expropriation = (
-        parcels.get(f"event_{item}_state", nothing).to_numpy(dtype=object, na_value="")
-        for item in ("plan", "approval", "expropriation")
-    )
-    planned = plan == "done" if "event_plan_state" in parcels.columns else np.ones(len(parcels), dtype=bool)
+    count = len(parcels)
+
+    def said(item: str, states: Sequence[str]) -> NDArray[np.bool_]:
+        name = f"event_{item}_state"
+        if name not in parcels.columns:
+            return np.zeros(count, dtype=bool)
+        return is_among(parcels[name], states)
+
+    planned = said("plan", _DONE) if "event_plan_state" in parcels.columns else np.ones(count, dtype=bool)
     proven = {
         "ready_to_apply": planned & _is_unconstrained(parcels, findings),
-        "approved": approval == "done",
-        "expropriated": expropriation == "done",
-        "clear": clear_land == "yes",
+        "approved": said("approval", _DONE),
+        "expropriated": said("expropriation", _DONE),
+        "clear": is_clear,
+        "standard": is_clear & is_among(parcels["verdict"], ["ready"]) & (open_tasks == 0),
     }
-    ready = parcels["verdict"].to_numpy(dtype=object) == "ready"
-    proven["standard"] = proven["clear"] & ready & (open_tasks == 0)
-    barred = {"approved": np.isin(approval, _NOT), "expropriated": np.isin(expropriation, _NOT)}
-    rank = np.zeros(len(parcels), dtype=np.int64)
-    ceiling = np.full(len(parcels), len(_TIERS))
+    barred = {"approved": said("approval", _NOT), "expropriated": said("expropriation", _NOT)}
+    rank = np.zeros(count, dtype=np.int64)
+    ceiling = np.full(count, len(_TIERS))
     for place, name in enumerate(_TIERS[1:], start=1):
         if name in barred:
             ceiling = np.where(barred[name], np.minimum(ceiling, place - 1), ceiling)
         rank = np.where(proven[name], place, rank)
     against = rank > ceiling
-    highest = np.zeros(len(parcels), dtype=np.int64)
+    highest = np.zeros(count, dtype=np.int64)
     for place, name in enumerate(_TIERS[1:], start=1):
         highest = np.where(proven[name] & (place <= ceiling), place, highest)
-    keys = list(parcels.index.astype("str"))
+    keys = parcels.index.astype("str")
     issues = [
         Issue(
             "ATTR.STAGE_ORDER",
             parcel_id=keys[position],
             value=f"{_label(_TIERS[rank[position]])}，{_label(_TIERS[ceiling[position] + 1])}未办",
         )
-        for position in np.flatnonzero(against)
+        for position in np.flatnonzero(against).tolist()
     ]
     words = pd.array(_TIERS, dtype="str").take(highest)
     return pd.DataFrame({"tier": words}, index=parcels.index), issues
@@ -91,12 +97,9 @@ def _label(tier: str) -> str:
 
 def _is_unconstrained(parcels: DataFrame, findings: DataFrame) -> NDArray[np.bool_]:
     """Whether every mandatory rule on a constraint layer passes; silence is not a pass."""
-    about = (
-        findings["indicator"].str.contains("_overlap_", regex=False) & (findings["force"] == "mandatory")
-    ).to_numpy(dtype=bool)
-    rows = findings.loc[about, ["parcel_id", "status"]]
-    overridden = findings["overridden_by"].notna() if "overridden_by" in findings.columns else None
-    if overridden is not None:
-        rows = rows[~overridden.to_numpy(dtype=bool)[about]]
-    good = rows["status"].isin(["pass", "exempt"]).groupby(rows["parcel_id"].to_numpy()).all()
-    return good.reindex(parcels.index.astype("str"), fill_value=False).to_numpy(dtype=bool)
+    layers = [name for name in codes_of(findings["indicator"])[1] if "_overlap_" in name]
+    about = is_counting(findings) & is_among(findings["indicator"], layers)
+    rows = ByParcel(findings["parcel_id"], parcels.index)
+    passes: NDArray[np.bool_] = rows.has(about)
+    passes &= ~rows.has(about & ~is_among(findings["status"], ["pass", "exempt"]))
+    return passes

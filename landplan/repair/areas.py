@@ -12,7 +12,7 @@ from landplan.schema import column
 from landplan.units import convert, find_unit
 
 if TYPE_CHECKING:
-    from geopandas import GeoDataFrame
+    from pandas import DataFrame
 
 __all__ = ["reconcile_areas"]
 
@@ -27,7 +27,7 @@ _UNIT_RATIOS = {
 
 
 def reconcile_areas(
-    parcels: GeoDataFrame, registered: str = "area_registered_m2", measured: str = "area_m2"
+    parcels: DataFrame, registered: str = "area_registered_m2", measured: str = "area_m2"
 ) -> tuple[pd.DataFrame, list[Issue]]:
     """
     Hold the area of the document against the area drawn.
@@ -66,7 +66,7 @@ def reconcile_areas(
         ratio = np.where(drawn > 0, said / drawn, np.nan)
     issues: list[Issue] = []
     differ = (np.abs(said - drawn) > np.maximum(_ROUNDED_M2, 5e-4 * drawn)) & np.isfinite(ratio)
-    for position in np.flatnonzero(differ):
+    for position in np.flatnonzero(differ).tolist():
         value = f"{said[position]:.2f} / {drawn[position]:.2f} m2 = {ratio[position]:.4f}"
         suspect = next(
             (unit for near, unit in _UNIT_RATIOS.items() if abs(ratio[position] / near - 1) < 0.02), ""

@@ -8,7 +8,8 @@ by cutting. Whatever is not seen so is doubtful, and goes the long way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
@@ -17,9 +18,9 @@ from typing import Any
 import numpy as np
 import shapely
 
-from landplan.crs import lay_out_rings
+from landplan.crs import lay_out_rings, parts_of
 
-__all__ = ["OPEN_RAD", "Edges", "Fit", "find_slots", "fit_neighbours", "look_at_pairs"]
+__all__ = ["OPEN_RAD", "Edges", "Fit", "find_pairs", "find_slots", "fit_neighbours", "look_at_pairs"]
 
 _Array = np.ndarray[Any, Any]
 
@@ -28,7 +29,7 @@ OPEN_RAD = 0.12
 
 _LARGE = 5_000  # edges of a polygon, from which on it is not looked at edge by edge
 _AT_ONCE = 2_000_000  # edges laid out at a time
-_BOXES_AT_ONCE = 100_000
+_BOXES_AT_ONCE, _PARTS_AT_ONCE = 100_000, 5_000
 _SMALL = 2_000  # polygons up to which loading compiled code takes longer than the work
 _FITS, _DOUBTFUL = 1, 2
 
@@ -104,55 +105,80 @@ def fit_neighbours(shapes: Any, distance: float) -> Fit:
     >>> fit_neighbours(np.array(squares), 0.5).pairs.tolist()
     [[1, 2]]
     """
-    parts, owner = shapely.get_parts(shapes, return_index=True)
+    parts, owner = parts_of(shapes)
     if len(parts) < 2:
         return Fit(np.empty((0, 2), dtype=np.int64), [])
     boxes = shapely.bounds(parts)
-    left, right = _near_pairs(parts, boxes, distance)
-    kept = owner[left] != owner[right]
-    left, right = left[kept], right[kept]
+    loops = _loops(len(parts))
+    pairs = loops.find_pairs(parts, boxes, distance)
+    if len(parts) > len(shapes):
+        pairs = pairs[owner[pairs[:, 0]] != owner[pairs[:, 1]]]
+    left, right = pairs.T
     edges, holes = _edges_of(parts)
     sizes = np.diff(edges.first)
-    large = np.maximum(sizes[left], sizes[right]) > _LARGE
-    answer = np.zeros(len(left), dtype=np.int8)
-    answer[large] = np.where(shapely.dwithin(parts[left[large]], parts[right[large]], distance), _DOUBTFUL, 0)
-    again = np.zeros(
-        (2, len(edges.points)), dtype=bool
-    )  # corners and edges that a polygon before has as well
-    pairs = np.column_stack([left, right])
-    look_at_pairs, find_slots = _loops(len(parts))
-    answer[~large] = look_at_pairs(edges, boxes, pairs[~large], distance, again)
+    # Corners and edges that a polygon before has as well.
+    again = np.zeros((2, len(edges.points)), dtype=bool)
+    is_large = sizes > _LARGE
+    if is_large.any():
+        large = is_large[left] | is_large[right]
+        answer = np.zeros(len(pairs), dtype=np.int8)
+        far = ~shapely.dwithin(parts[left[large]], parts[right[large]], distance)
+        answer[large] = np.where(far, 0, _DOUBTFUL)
+        answer[~large] = loops.look_at_pairs(edges, boxes, pairs[~large], distance, again)
+    else:
+        answer = loops.look_at_pairs(edges, boxes, pairs, distance, again)
     # One may lie in the midst of the other, and no border of the two be near.
-    inside = np.flatnonzero((answer == 0) & (_is_within(boxes, left, right) | _is_within(boxes, right, left)))
+    inside = np.flatnonzero(answer == 0)
+    one, other = left[inside], right[inside]
+    inside = inside[_is_within(boxes, one, other) | _is_within(boxes, other, one)]
     inside = inside[shapely.intersects(parts[left[inside]], parts[right[inside]])]
     answer[inside] = _DOUBTFUL
     doubtful, meets = answer == _DOUBTFUL, answer > 0
-    part_of_edge = np.repeat(np.arange(len(parts)), sizes)
     group = _join(len(parts), left[meets], right[meets])
     count = int(group.max(initial=-1)) + 1
     balance = np.bincount(group, weights=1.0 - holes, minlength=count)
+    drawn = np.flatnonzero(sizes)
     for sign, mask in zip((-1, 1), again, strict=True):
-        balance += sign * np.bincount(group[part_of_edge[mask]], minlength=count)
+        known = np.add.reduceat(mask, edges.first[drawn], dtype=np.int64) if len(drawn) else drawn
+        balance += sign * np.bincount(group[drawn], weights=known, minlength=count)
     loose = balance != 1
     loose[group[left[doubtful]]] = True
     shared = np.bincount(group, minlength=count) > 1
     beside = np.flatnonzero((shared & ~loose)[group])
     slotted = sizes[beside] > _LARGE
-    slotted[~slotted] = find_slots(edges, beside[~slotted], distance)
+    slotted[~slotted] = loops.find_slots(edges, beside[~slotted], distance)
     loose[group[beside[slotted]]] = True
     loose &= shared
     members = np.flatnonzero(loose[group])
     order = members[np.argsort(group[members], kind="stable")]
     cuts = np.flatnonzero(np.diff(group[order])) + 1
-    groups = [np.unique(owner[each]) for each in np.split(order, cuts)] if len(order) else []
+    groups = np.split(order, cuts) if len(order) else []
+    if len(parts) > len(shapes):
+        groups = [np.unique(owner[each]) for each in groups]
     pairs = np.unique(
         np.sort(np.column_stack([owner[left[doubtful]], owner[right[doubtful]]]), axis=1), axis=0
     )
     return Fit(pairs, groups)
 
 
-def _near_pairs(parts: _Array, boxes: _Array, distance: float) -> tuple[_Array, _Array]:
-    """Pairs whose boxes come near each other, the lower number first."""
+def find_pairs(parts: _Array, boxes: _Array, distance: float) -> _Array:
+    """
+    Find pairs of polygons whose boxes come near each other.
+
+    Parameters
+    ----------
+    parts : array of n polygons
+        In one plane.
+    boxes : float array, n x 4
+        Their bounds.
+    distance : float
+        How near is near.
+
+    Returns
+    -------
+    int array, m x 2
+        Positions, the lower one first; in no order.
+    """
     tree = shapely.STRtree(parts)
     found = []
     # Some at a time: a box is an object of its own, and a million of them weigh more than what is asked.
@@ -160,41 +186,47 @@ def _near_pairs(parts: _Array, boxes: _Array, distance: float) -> tuple[_Array, 
         low, high = np.split(boxes[begin : begin + _BOXES_AT_ONCE], 2, axis=1)
         some, others = tree.query(shapely.box(*(low - distance).T, *(high + distance).T))
         some += begin
-        found.append(np.stack([some, others])[:, some < others])
-    one, other = np.concatenate(found, axis=1)
-    return one, other
+        found.append(np.column_stack([some, others])[some < others])
+    return np.concatenate(found)
 
 
-def _loops(count: int) -> tuple[Callable[..., _Array], Callable[..., _Array]]:
-    """Choose how borders are looked at; both ways give the same."""
+def _loops(count: int) -> Any:
+    """Choose the module whose loops look at borders; both give the same."""
     if count > _SMALL and find_spec("numba") is not None:
         from landplan.repair import fit_loop
 
-        return fit_loop.look_at_pairs, fit_loop.find_slots
-    return look_at_pairs, find_slots
+        return fit_loop
+    return sys.modules[__name__]
 
 
 def _is_within(boxes: _Array, inner: _Array, outer: _Array) -> _Array:
-    low = (boxes[inner, :2] >= boxes[outer, :2]).all(axis=1)
-    high = (boxes[inner, 2:] <= boxes[outer, 2:]).all(axis=1)
-    return np.asarray(low & high)
+    within = boxes[inner, 0] >= boxes[outer, 0]
+    for at, is_within in ((1, np.greater_equal), (2, np.less_equal), (3, np.less_equal)):
+        within &= is_within(boxes[inner, at], boxes[outer, at])
+    return np.asarray(within)
 
 
 def _edges_of(parts: _Array) -> tuple[Edges, _Array]:
     """Every edge, and the number of holes of each polygon."""
-    rings = lay_out_rings(parts)
-    points = rings.points
-    # Turned where need be, so that land is always to the left.
-    turned = np.flatnonzero(np.repeat(rings.areas < 0, np.diff(rings.begins)))
-    ring = np.searchsorted(rings.begins, turned, side="right") - 1
-    points[turned] = points[rings.begins[ring] + rings.begins[ring + 1] - 1 - turned]
-    is_edge = np.ones(len(points), dtype=bool)
-    is_edge[rings.begins[1:] - 1] = False
-    before = np.arange(-1, len(points) - 1, dtype=np.int32)
-    before[rings.begins[:-1]] = rings.begins[1:] - 2
-    first = np.searchsorted(rings.owners, np.arange(len(parts) + 1))
-    holes = np.bincount(rings.owners, minlength=len(parts)) - 1
-    return Edges(points, is_edge, before, rings.begins[first]), holes
+    first = np.concatenate([[0], np.cumsum(shapely.get_num_coordinates(parts))]).astype(np.int64)
+    points = np.empty((first[-1], 2))
+    is_edge = np.ones(first[-1], dtype=bool)
+    before = np.arange(-1, first[-1] - 1, dtype=np.int32)
+    holes = np.zeros(len(parts), dtype=np.int64)
+    # So few at a time that their points stay near the processor.
+    for begin in range(0, len(parts), _PARTS_AT_ONCE):
+        rings = lay_out_rings(parts[begin : begin + _PARTS_AT_ONCE])
+        at, lengths = first[begin], np.diff(rings.begins)
+        place = np.arange(len(rings.points))
+        # Turned where need be, so that land is always to the left.
+        is_turned = np.repeat(rings.areas < 0, lengths)
+        other_way = np.repeat(rings.begins[:-1] + rings.begins[1:] - 1, lengths) - place
+        points[at : at + len(place)] = rings.points[np.where(is_turned, other_way, place)]
+        is_edge[at + rings.begins[1:] - 1] = False
+        before[at + rings.begins[:-1]] = at + rings.begins[1:] - 2
+        count = len(parts[begin : begin + _PARTS_AT_ONCE])
+        holes[begin : begin + count] = np.bincount(rings.owners, minlength=count) - 1
+    return Edges(points, is_edge, before, first), holes
 
 
 def _portions(weights: _Array) -> Iterator[slice]:

@@ -6,6 +6,7 @@ The same as ``fit.look_at_pairs``, which is the one to read: a million parcels h
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,13 +14,68 @@ import numpy as np
 from numba import njit
 
 from landplan.cores import count_threads
+from landplan.repair import fit
 from landplan.repair.fit import OPEN_RAD, Edges
 
-__all__ = ["find_slots", "look_at_pairs"]
+__all__ = ["find_pairs", "find_slots", "look_at_pairs"]
 
 _Array = np.ndarray[Any, Any]
 _compiled = njit(cache=True, nogil=True)
 _SOME = 50_000
+_MOST_CELLS, _MOST_TRIES = 16, 200  # by polygon, from which on a tree finds pairs faster than a grid
+
+
+@_compiled
+def _cell(x, low, cell, count):  # type: ignore[no-untyped-def]
+    return min(max(int((x - low) / cell), 0), count - 1)
+
+
+@_compiled
+def _enter(boxes, distance, grid, across, down, places, order):  # type: ignore[no-untyped-def]
+    """Count the boxes of each cell, and where there is room for them, write them down."""
+    west, south, cell = grid
+    for k in range(len(boxes)):
+        if not boxes[k, 0] <= boxes[k, 2]:
+            continue
+        first, last = (
+            _cell(boxes[k, 0] - distance, west, cell, across),
+            _cell(boxes[k, 2] + distance, west, cell, across),
+        )
+        low, high = (
+            _cell(boxes[k, 1] - distance, south, cell, down),
+            _cell(boxes[k, 3] + distance, south, cell, down),
+        )
+        for column in range(first, last + 1):
+            for row in range(low, high + 1):
+                at = column * down + row
+                if len(order):
+                    order[places[at]] = k
+                places[at] += 1
+
+
+@_compiled
+def _pair(boxes, distance, grid, across, down, ends, order, begin, stop, pairs):  # type: ignore[no-untyped-def]
+    """Write down the pairs of some cells, as far as there is room, and tell how many there are."""
+    west, south, cell = grid
+    found = 0
+    for at in range(begin, stop):
+        first = ends[at - 1] if at else 0
+        for a in range(first, ends[at]):
+            i = order[a]
+            low_x, low_y = boxes[i, 0] - distance, boxes[i, 1] - distance
+            high_x, high_y = boxes[i, 2] + distance, boxes[i, 3] + distance
+            for b in range(a + 1, ends[at]):
+                j = order[b]
+                if boxes[j, 0] > high_x or boxes[j, 2] < low_x or boxes[j, 1] > high_y or boxes[j, 3] < low_y:
+                    continue
+                # Two that share some cells are a pair in the first of them alone.
+                column = _cell(max(low_x, boxes[j, 0] - distance), west, cell, across)
+                if column * down + _cell(max(low_y, boxes[j, 1] - distance), south, cell, down) != at:
+                    continue
+                if found < len(pairs):
+                    pairs[found, 0], pairs[found, 1] = i, j
+                found += 1
+    return found
 
 
 @_compiled
@@ -197,6 +253,60 @@ def _slots(points, is_edge, before, first, polygons, distance, open_rad):  # typ
     return found
 
 
+def _in_portions(work: Callable[[_Array], _Array], rows: _Array) -> _Array:
+    portions = np.array_split(rows, max(1, -(-len(rows) // _SOME)))
+    with ThreadPoolExecutor(count_threads()) as pool:
+        return np.concatenate(list(pool.map(work, portions)))
+
+
+def find_pairs(parts: _Array, boxes: _Array, distance: float) -> _Array:
+    """
+    Find pairs of polygons whose boxes come near each other, on a grid.
+
+    Parameters
+    ----------
+    parts : array of n polygons
+        In one plane.
+    boxes : float array, n x 4
+        Their bounds.
+    distance : float
+        How near is near.
+
+    Returns
+    -------
+    int array, m x 2
+        As ``fit.find_pairs``.
+    """
+    low, high = np.nanmin(boxes[:, :2], axis=0) - distance, np.nanmax(boxes[:, 2:], axis=0) + distance
+    # Cells as large as most boxes, and not many more than there are boxes.
+    count, size = len(boxes), high - low
+    usual = float(np.nanmean(boxes[:, 2:] - boxes[:, :2], axis=0).max()) + 2 * distance
+    cell = max(usual, float(np.sqrt(np.prod(size) / count)) / 2, float(size.max()) / count)
+    across, down = (np.ceil(size / cell).astype(int) + 1).tolist()
+    grid = (float(low[0]), float(low[1]), cell)
+    counts = np.zeros(across * down, dtype=np.int64)
+    _enter(boxes, distance, grid, across, down, counts, np.empty(0, dtype=np.int32))
+    tries = (counts * (counts - 1) // 2).sum()
+    if counts.sum() > _MOST_CELLS * count or tries > _MOST_TRIES * count:
+        return fit.find_pairs(parts, boxes, distance)
+    ends = np.cumsum(counts)
+    places = ends - counts
+    order = np.empty(int(ends[-1]), dtype=np.int32)
+    # As they are entered, places move on to where the next cell begins.
+    _enter(boxes, distance, grid, across, down, places, order)
+
+    def work(some: _Array) -> _Array:
+        begin, stop = int(some[0]), int(some[-1]) + 1
+        pairs = np.empty((4 * len(some), 2), dtype=np.int64)
+        found = _pair(boxes, distance, grid, across, down, ends, order, begin, stop, pairs)
+        if found > len(pairs):
+            pairs = np.empty((found, 2), dtype=np.int64)
+            _pair(boxes, distance, grid, across, down, ends, order, begin, stop, pairs)
+        return pairs[:found]
+
+    return _in_portions(work, np.arange(across * down))
+
+
 def find_slots(edges: Edges, polygons: _Array, distance: float) -> _Array:
     """
     Find polygons that come near themselves, one after the other.
@@ -215,9 +325,13 @@ def find_slots(edges: Edges, polygons: _Array, distance: float) -> _Array:
     bool array, n
         As ``fit.find_slots``.
     """
-    return np.asarray(
-        _slots(edges.points, edges.is_edge, edges.before, edges.first, polygons, distance, OPEN_RAD)
-    )
+
+    def work(some: _Array) -> _Array:
+        return np.asarray(
+            _slots(edges.points, edges.is_edge, edges.before, edges.first, some, distance, OPEN_RAD)
+        )
+
+    return _in_portions(work, polygons)
 
 
 def look_at_pairs(edges: Edges, boxes: _Array, pairs: _Array, distance: float, again: _Array) -> _Array:
@@ -261,6 +375,4 @@ def look_at_pairs(edges: Edges, boxes: _Array, pairs: _Array, distance: float, a
             )
         )
 
-    portions = np.array_split(pairs, max(1, -(-len(pairs) // _SOME)))
-    with ThreadPoolExecutor(count_threads()) as pool:
-        return np.concatenate(list(pool.map(work, portions)))
+    return _in_portions(work, pairs)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import shapely
 
+from landplan.cores import count_threads
 from landplan.crs import in_measuring_zones, lay_out_rings, measuring_epsg, transform
 from landplan.issues import Issue
 from landplan.repair.fit import fit_neighbours
@@ -48,6 +51,7 @@ _LONG = 20  # times its width, from which on a strip is a gap and not the corner
 _MANY = 1_000_000  # product of the vertices of a pair, below which its crossings need no counting
 _STEP = 256
 _CELLS = 512  # to a side, of the grid on which edges are counted
+_GROUPS_AT_ONCE = 200
 
 
 def find_conflicts(parcels: GeoDataFrame, measure_crs: Any = None) -> list[Issue]:
@@ -70,43 +74,48 @@ def find_conflicts(parcels: GeoDataFrame, measure_crs: Any = None) -> list[Issue
     -----
     The whole table is looked at at once: a neighbour may lie in another file.
     """
-    sound = parcels.loc[~parcels["is_quarantined"].fillna(False).to_numpy(dtype=bool), ["geometry"]]
+    sound = parcels[["geometry"]]
+    apart = parcels["is_quarantined"].fillna(False).to_numpy(dtype=bool)
+    if apart.any():
+        sound = sound[~apart]
     if sound.empty:
         return []
-    codes = measuring_epsg(sound, measure_crs)
-    found: list[tuple[Any, Issue]] = []  # with the number of the parcel each is told of
+    codes = measuring_epsg(sound, measure_crs).reset_index(drop=True)
+    names = sound.index.to_numpy(dtype=object)
+    sound = sound.reset_index(drop=True)
+    found: list[tuple[int, Issue]] = []  # with the number of the parcel each is told of
+    plane = None
     for _, part in in_measuring_zones(sound, codes):
         drawn = np.asarray(part.geometry.values)
         widths = 2 * shapely.area(drawn) / shapely.length(drawn)
-        for pid, width in zip(
-            part.index[widths < SLIVER_WIDTH_M], widths[widths < SLIVER_WIDTH_M], strict=True
-        ):
-            limit = f"≥ {SLIVER_WIDTH_M:g} m"
-            found.append((pid, Issue("GEOM.SLIVER", parcel_id=str(pid), value=f"{width:.2f} m", limit=limit)))
-    # Neighbours across a zone line are compared in the plane of the zone that holds most parcels.
-    # Never in the plane of the source: EPSG:3857 and a plane in feet would give another area than the parcels have.
-    most = pd.Series(int(codes.mode().iloc[0]), index=sound.index, dtype="Int64")
-    _, plane = next(in_measuring_zones(sound, most))
+        for k in np.flatnonzero(widths < SLIVER_WIDTH_M).tolist():
+            at, limit = int(part.index[k]), f"≥ {SLIVER_WIDTH_M:g} m"
+            width = f"{widths[k]:.2f} m"
+            found.append((at, Issue("GEOM.SLIVER", parcel_id=str(names[at]), value=width, limit=limit)))
+        plane = part if len(part) == len(sound) else None
+    if plane is None:
+        # Neighbours across a zone line are compared in the plane of the zone that holds most parcels.
+        # Never in the plane of the source: EPSG:3857 and a plane in feet would give another area than the parcels have.
+        most = pd.Series(int(codes.mode().iloc[0]), index=sound.index, dtype="Int64")
+        _, plane = next(in_measuring_zones(sound, most))
     shapes = np.asarray(plane.geometry.values)
     fit = fit_neighbours(shapes, GAP_WIDTH_M)
     pairs = fit.pairs[shapely.intersects(shapes[fit.pairs[:, 0]], shapes[fit.pairs[:, 1]])]
     is_tangled = find_tangles(shapes, pairs)
     for one, other in pairs[is_tangled].tolist():
         for a, b in ((one, other), (other, one)):
-            value = f"{plane.index[a]} × {plane.index[b]}"
-            found.append((plane.index[a], Issue("LIMIT.MEMORY", parcel_id=str(plane.index[a]), value=value)))
-    found += _find_claims(sound, plane, codes, pairs[~is_tangled])
+            value = f"{names[a]} × {names[b]}"
+            found.append((a, Issue("LIMIT.MEMORY", parcel_id=str(names[a]), value=value)))
+    found += _find_claims(sound, shapes, names, codes, pairs[~is_tangled])
     if not is_tangled.any():
-        found += [(plane.index[at], issue) for at, issue in _find_gaps(plane, fit.groups)]
-    order = parcels.index.get_indexer([pid for pid, _ in found])
-    return [found[k][1] for k in np.argsort(order, kind="stable")]
+        found += _find_gaps(shapes, names, fit.groups)
+    return [issue for _, issue in sorted(found, key=itemgetter(0))]
 
 
 def _find_claims(
-    sound: GeoDataFrame, plane: GeoDataFrame, codes: pd.Series[Any], pairs: Any
-) -> list[tuple[Any, Issue]]:
+    sound: GeoDataFrame, shapes: Any, names: Any, codes: pd.Series[Any], pairs: Any
+) -> list[tuple[int, Issue]]:
     """Land that two claim, told to both."""
-    shapes = np.asarray(plane.geometry.values)
     common = shapely.intersection(shapes[pairs[:, 0]], shapes[pairs[:, 1]])
     area = shapely.area(common)
     perimeter = np.maximum(shapely.length(common), 1e-12)
@@ -120,14 +129,14 @@ def _find_claims(
     for (_, one), (_, other) in parts:
         both = shapely.intersection(np.asarray(one.geometry.values), np.asarray(other.geometry.values))
         shared[claimed[one.index]] = shapely.area(both)
-    found: list[tuple[Any, Issue]] = []
+    found: list[tuple[int, Issue]] = []
     for k in claimed.tolist():
-        a, b = (plane.index[at] for at in pairs[k])
+        a, b = pairs[k].tolist()
         same = shared[k] > (1 - 1e-6) * larger[k]
         for one, other in ((a, b), (b, a)):
-            value = str(other) if same else f"{other}（{shared[k]:.2f} m2）"
+            value = str(names[other]) if same else f"{names[other]}（{shared[k]:.2f} m2）"
             code = "GEOM.DUPLICATE" if same else "GEOM.OVERLAP"
-            found.append((one, Issue(code, parcel_id=str(one), value=value, limit="0 m2")))
+            found.append((one, Issue(code, parcel_id=str(names[one]), value=value, limit="0 m2")))
     return found
 
 
@@ -209,6 +218,7 @@ def set_tangles_apart(
     shapes = np.asarray(parcels.geometry.values, dtype=object)
     apart = parcels["is_quarantined"].fillna(False).to_numpy(dtype=bool)
     sizes = np.where(apart, 0, shapely.get_num_coordinates(shapes))
+    boxes: Any = None
     issues: list[Issue] = []
     for name, layer in layers:
         features = np.asarray(layer.geometry.values, dtype=object)
@@ -216,12 +226,17 @@ def set_tangles_apart(
         # A pair is heavy only if one of its parts is; most layers end here.
         if not len(features) or not len(shapes) or int(sizes.max()) * int(weights.max()) <= _MANY:
             continue
-        heavy = np.flatnonzero(sizes * int(weights.max()) > _MANY)
         large = np.flatnonzero(weights * int(sizes.max()) > _MANY)
         moved = np.asarray(transform(layer.iloc[large], parcels.crs).geometry.values, dtype=object)
         # A border of 200,000 points crosses a parcel of twelve a few times: what counts is how much of it is near.
-        crowd = _edges_near(shapely.bounds(shapes[heavy]), moved)
-        heavy = heavy[sizes[heavy] * crowd > _MANY]
+        if boxes is None:
+            boxes = np.where(apart[:, None], 0.0, shapely.bounds(shapes))
+            size = np.nanmax(boxes[:, 2:] - boxes[:, :2], axis=0)
+        crowd = _Crowd(moved)
+        if int(sizes.max()) * crowd.most(size) <= _MANY:
+            continue
+        heavy = np.flatnonzero(sizes * int(weights.max()) > _MANY)
+        heavy = heavy[sizes[heavy] * crowd.near(boxes[heavy]) > _MANY]
         if not len(heavy):
             continue
         first, second = shapely.STRtree(moved).query(shapes[heavy], predicate="intersects")
@@ -237,28 +252,51 @@ def set_tangles_apart(
     return parcels.assign(is_quarantined=pd.array(apart, dtype="boolean")), issues
 
 
-def _edges_near(boxes: Any, features: Any) -> Any:
-    """How many edges of features come near each box, at the most."""
-    rings = lay_out_rings(features)
-    joined = np.ones(len(rings.points), dtype=bool)
-    joined[rings.begins[1:] - 1] = False
-    start, end = rings.points[:-1][joined[:-1]], rings.points[1:][joined[:-1]]
-    length = np.abs(end - start).max(axis=1, initial=0.0)
-    low, high = rings.points.min(axis=0, initial=np.inf), rings.points.max(axis=0, initial=-np.inf)
-    cell = max(float((high - low).max()) / _CELLS, 1e-9)
-    # Edges longer than a cell are few, and are taken to be near everywhere.
-    short = length <= cell
-    middle = np.floor(((start + end)[short] / 2 - low) / cell).astype(int).clip(0, _CELLS - 1)
-    count = np.bincount(middle[:, 0] * _CELLS + middle[:, 1], minlength=_CELLS * _CELLS).reshape(
-        _CELLS, _CELLS
-    )
-    total = np.zeros((_CELLS + 1, _CELLS + 1))
-    total[1:, 1:] = count.cumsum(axis=0).cumsum(axis=1)
-    # The middle of an edge that touches a box lies within half a cell of it.
-    first = np.clip(np.floor((boxes[:, :2] - low) / cell - 1), 0, _CELLS).astype(int)
-    last = np.clip(np.ceil((boxes[:, 2:] - low) / cell + 1), 0, _CELLS).astype(int)
-    (west, south), (east, north) = first.T, last.T
-    return total[east, north] - total[west, north] - total[east, south] + total[west, south] + np.sum(~short)
+class _Crowd:
+    """
+    How many edges of features lie where, counted on a grid.
+
+    Parameters
+    ----------
+    features : array of polygons or multipolygons
+        In one plane.
+    """
+
+    def __init__(self, features: Any) -> None:
+        rings = lay_out_rings(features)
+        joined = np.ones(len(rings.points), dtype=bool)
+        joined[rings.begins[1:] - 1] = False
+        start, end = rings.points[:-1][joined[:-1]], rings.points[1:][joined[:-1]]
+        length = np.abs(end - start).max(axis=1, initial=0.0)
+        low, high = rings.points.min(axis=0, initial=np.inf), rings.points.max(axis=0, initial=-np.inf)
+        self.low, self.cell = low, max(float((high - low).max()) / _CELLS, 1e-9)
+        # Edges longer than a cell are few, and are taken to be near everywhere.
+        short = length <= self.cell
+        self.everywhere = int(np.sum(~short))
+        middle = np.floor(((start + end)[short] / 2 - low) / self.cell).astype(int).clip(0, _CELLS - 1)
+        count = np.bincount(middle[:, 0] * _CELLS + middle[:, 1], minlength=_CELLS * _CELLS).reshape(
+            _CELLS, _CELLS
+        )
+        self.total = np.zeros((_CELLS + 1, _CELLS + 1))
+        self.total[1:, 1:] = count.cumsum(axis=0).cumsum(axis=1)
+
+    def near(self, boxes: Any) -> Any:
+        """How many edges come near each box, at the most."""
+        # The middle of an edge that touches a box lies within half a cell of it.
+        first = np.clip(np.floor((boxes[:, :2] - self.low) / self.cell - 1), 0, _CELLS).astype(int)
+        last = np.clip(np.ceil((boxes[:, 2:] - self.low) / self.cell + 1), 0, _CELLS).astype(int)
+        (west, south), (east, north) = first.T, last.T
+        total = self.total
+        inside = total[east, north] - total[west, north] - total[east, south] + total[west, south]
+        return inside + self.everywhere
+
+    def most(self, size: Any) -> float:
+        """How many come near any box of a size or below, at the most: those of the fullest window."""
+        # Its cells, one on either side, and two for where it begins and ends within them.
+        wide, tall = np.clip(np.ceil(size / self.cell) + 4, 1, _CELLS).astype(int).tolist()
+        total = self.total
+        inside = total[wide:, tall:] - total[:-wide, tall:] - total[wide:, :-tall] + total[:-wide, :-tall]
+        return float(inside.max()) + self.everywhere
 
 
 def _outline(geometry: Any) -> tuple[Any, Any]:
@@ -275,9 +313,8 @@ def _near(outline: tuple[Any, Any], box: Any) -> Any:
     return np.stack([outline[0][touching], outline[1][touching]], axis=1)
 
 
-def _find_gaps(plane: GeoDataFrame, groups: Sequence[Any]) -> list[tuple[int, Issue]]:
+def _find_gaps(shapes: Any, names: Any, groups: Sequence[Any]) -> list[tuple[int, Issue]]:
     """Strips and holes between neighbours, told to each parcel at them."""
-    shapes = np.asarray(plane.geometry.values)
     gaps = np.array([*_gaps_of(shapes, groups), None], dtype=object)[:-1]
     if not len(gaps):
         return []
@@ -290,9 +327,9 @@ def _find_gaps(plane: GeoDataFrame, groups: Sequence[Any]) -> list[tuple[int, Is
     for k in np.flatnonzero(np.bincount(gap_of, minlength=len(gaps)) > 1).tolist():
         beside = around[np.searchsorted(gap_of, k) : np.searchsorted(gap_of, k, side="right")].tolist()
         for at in beside:
-            others = "、".join(str(plane.index[other]) for other in beside if other != at)
+            others = "、".join(str(names[other]) for other in beside if other != at)
             value = f"{others}（{area[k]:.2f} m2，宽 {width[k]:.2f} m）"
-            found.append((at, Issue("GEOM.GAP", parcel_id=str(plane.index[at]), value=value, limit="0 m2")))
+            found.append((at, Issue("GEOM.GAP", parcel_id=str(names[at]), value=value, limit="0 m2")))
     return found
 
 
@@ -305,20 +342,28 @@ def _gaps_of(shapes: Any, groups: Sequence[Any]) -> Iterator[Any]:
         laid = np.full((len(alike), max(map(len, alike))), None, dtype=object)
         for row, members in enumerate(alike):
             laid[row, : len(members)] = shapes[members]
-        wholes = shapely.union_all(laid, axis=1)
-        half = GAP_WIDTH_M / 2
-        # Swollen and shrunk with sharp corners, the land is itself again but for strips narrower than the swelling.
-        closed = shapely.buffer(shapely.buffer(wholes, half, join_style="mitre"), -half, join_style="mitre")
+        with ThreadPoolExecutor(count_threads()) as pool:
+            united = list(pool.map(_unite, np.array_split(laid, -(-len(laid) // _GROUPS_AT_ONCE))))
+        wholes, rest = (np.concatenate(each) for each in zip(*united, strict=True))
         rings, polygon = shapely.get_rings(shapely.get_parts(wholes), return_index=True)
         is_hole = np.concatenate([[False], polygon[1:] == polygon[:-1]])
         holes = shapely.polygons(rings[is_hole])
         holes = holes[shapely.area(holes) <= GAP_AREA_M2]
-        strips = shapely.get_parts(shapely.difference(closed, wholes))
+        strips = shapely.get_parts(rest)
         long = (shapely.get_type_id(strips) == 3) & (shapely.length(strips) / 2 >= _LONG * _width(strips))
         strips = strips[long]
         told = shapely.STRtree(holes).query(strips, predicate="within")[0]
         for gaps in (holes, np.delete(strips, told)):
             yield from gaps[(shapely.area(gaps) >= 0.01) & (_width(gaps) >= OVERLAP_WIDTH_M)]
+
+
+def _unite(laid: Any) -> tuple[Any, Any]:
+    """The land of each group, and what comes to it where its slots are closed."""
+    wholes = shapely.union_all(laid, axis=1)
+    half = GAP_WIDTH_M / 2
+    # Swollen and shrunk with sharp corners, the land is itself again but for strips narrower than the swelling.
+    closed = shapely.buffer(shapely.buffer(wholes, half, join_style="mitre"), -half, join_style="mitre")
+    return wholes, shapely.difference(closed, wholes)
 
 
 def _width(shapes: Any) -> Any:

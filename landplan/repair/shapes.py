@@ -22,6 +22,7 @@ AREA_TOLERANCE = 1e-6
 """Share of its area by which the readings of a parcel may differ for a repair to be made."""
 
 _FARTHEST = 1e12  # coordinates from here on are damage, not places
+_AT_ONCE = 5_000
 _POLYGONAL = (3, 6)
 _REASONS = {
     "Self-intersection": "自相交",
@@ -120,20 +121,28 @@ def _mend(geometry: Any, crs: Any, in_metres: bool) -> tuple[Any, str, str]:
     return None, found, vertex
 
 
-def _doubled_points(geometry: Any, vertices: Any, owner: Any, crs: Any) -> dict[int, tuple[str, str]]:
+def _look_at_points(geometry: Any) -> tuple[Any, Any]:
+    """Positions of shapes with a point that lies nowhere, and of those that may have one drawn twice in a row."""
+    nowhere, doubled = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    # So few at a time that their points stay near the processor.
+    for begin in range(0, len(geometry), _AT_ONCE):
+        some = geometry[begin : begin + _AT_ONCE]
+        points = shapely.get_coordinates(some)
+        lost = ~(np.abs(points) < _FARTHEST)
+        same = points[1:] == points[:-1]
+        twice = np.flatnonzero(same[:, 0] & same[:, 1])
+        if len(twice) or lost.any():
+            last = np.cumsum(shapely.get_num_coordinates(some))
+            owners = np.searchsorted(last, twice, side="right")
+            # The end of one shape may be the beginning of the next.
+            doubled.append(begin + np.unique(owners[twice + 1 < last[owners]]))
+            owners = np.searchsorted(last, np.flatnonzero(lost.any(axis=1)), side="right")
+            nowhere.append(begin + np.unique(owners))
+    return np.concatenate(nowhere), np.concatenate(doubled)
+
+
+def _doubled_points(geometry: Any, crs: Any) -> dict[int, tuple[str, str]]:
     """By position: the first vertex that is drawn twice in a row, and a sentence with the number of such."""
-    same = (
-        (owner[1:] == owner[:-1])
-        & (vertices[1:, 0] == vertices[:-1, 0])
-        & (vertices[1:, 1] == vertices[:-1, 1])
-    )
-    # One of these may be the end of one ring and the beginning of another: the few there are are taken apart.
-    positions = np.unique(owner[1:][same])
-    found = _doubled_in_rings(geometry[positions], crs)
-    return {int(positions[at]): told for at, told in found.items()}
-
-
-def _doubled_in_rings(geometry: Any, crs: Any) -> dict[int, tuple[str, str]]:
     rings, owner = rings_of(geometry)
     points, ring = shapely.get_coordinates(rings, return_index=True)
     same = (ring[1:] == ring[:-1]) & (points[1:] == points[:-1]).all(axis=1)
@@ -200,9 +209,10 @@ def repair_parcels(parcels: GeoDataFrame) -> tuple[GeoDataFrame, list[Issue]]:
 
     missing = shapely.is_missing(geometry)
     empty = shapely.is_empty(geometry) & ~missing
-    finite = np.atleast_1d(np.isfinite(shapely.bounds(geometry)).all(axis=1))
-    vertices, owner = shapely.get_coordinates(geometry, return_index=True)
-    finite[owner[~((np.abs(vertices[:, 0]) < _FARTHEST) & (np.abs(vertices[:, 1]) < _FARTHEST))]] = False
+    finite = np.ones(len(parcels), dtype=bool)
+    nowhere, doubled = _look_at_points(geometry)
+    finite[nowhere] = False
+    drawn_twice = _doubled_points(geometry[doubled], parcels.crs)
     polygonal = np.isin(shapely.get_type_id(geometry), _POLYGONAL)
     for code, faulty in (
         ("GEOM.NULL", missing),
@@ -215,7 +225,6 @@ def repair_parcels(parcels: GeoDataFrame) -> tuple[GeoDataFrame, list[Issue]]:
         quarantined |= faulty
 
     in_metres = parcels.crs is not None and is_true_to_area(parcels.crs)
-    drawn = geometry.copy()
     for position in np.flatnonzero(~quarantined & ~are_valid(geometry)):
         mended, found, vertex = _mend(geometry[position], parcels.crs, in_metres)
         if mended is None:
@@ -225,9 +234,9 @@ def repair_parcels(parcels: GeoDataFrame) -> tuple[GeoDataFrame, list[Issue]]:
             geometry[position] = mended
             report("GEOM.REPAIRED", int(position), f"< {AREA_TOLERANCE:.4%}，{found}", vertex)
 
-    for at, (vertex, said) in _doubled_points(drawn, vertices, owner, parcels.crs).items():
-        if not quarantined[at]:
-            report("GEOM.DOUBLE_POINT", at, said, vertex)
+    for at, (vertex, said) in drawn_twice.items():
+        if not quarantined[doubled[at]]:
+            report("GEOM.DOUBLE_POINT", int(doubled[at]), said, vertex)
 
     if lifted.any():
         issues.append(Issue("GEOM.Z_DROPPED", value=int(lifted.sum())))

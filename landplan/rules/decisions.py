@@ -14,6 +14,7 @@ import pandas as pd
 
 from landplan.issues import Issue
 from landplan.schema import as_words, join_rows, words_of
+from landplan.schema.words import ByParcel, is_among
 
 __all__ = ["OVERRIDE", "apply_overrides", "exempt_evaluations"]
 
@@ -40,24 +41,31 @@ def exempt_evaluations(findings: pd.DataFrame, parcels: pd.DataFrame) -> pd.Data
         The findings, same rows and order; those on an item whose state is ``not_required`` are ``exempt`` for the reason
         ``not_required``. The table itself where there is none.
     """
-    status: Any = None
-    for name in parcels.columns:
-        if not (str(name).startswith("evaluation_") and str(name).endswith("_state")):
-            continue
-        excused = parcels.index[(parcels[name] == "not_required").to_numpy(dtype=bool)].astype("str")
-        if not len(excused):
-            continue
-        stem = str(name).removesuffix("_state")
-        about = findings["indicator"].isin([f"{stem}_share", f"{stem}_until"]).to_numpy(dtype=bool)
-        here = about & findings["parcel_id"].isin(excused).to_numpy(dtype=bool)
-        if not here.any():
-            continue
-        if status is None:
-            findings = findings.copy()
-            status = findings["status"]
-        findings.loc[here, "status"] = "exempt"
-        findings.loc[here, "reason"] = "not_required"
-        findings.loc[here, "margin"] = np.nan
+    asked = [
+        str(name)
+        for name in parcels.columns
+        if str(name).startswith("evaluation_") and str(name).endswith("_state")
+    ]
+    excused = {name: is_among(parcels[name], ["not_required"]) for name in asked}
+    excused = {name: mask for name, mask in excused.items() if mask.any()}
+    if not excused:
+        return findings
+    owners = ByParcel(findings["parcel_id"], parcels.index)
+    rows = [np.empty(0, dtype=np.int64)]
+    for name, mask in excused.items():
+        stem = name.removesuffix("_state")
+        about = np.flatnonzero(is_among(findings["indicator"], [f"{stem}_share", f"{stem}_until"]))
+        # Of no parcel is -1, which is none of those excused.
+        rows.append(about[np.append(mask, False)[owners.places(about)]])
+    here = np.concatenate(rows)
+    if not len(here):
+        return findings
+    findings = findings.copy(deep=False)
+    told: dict[str, Any] = {"status": "exempt", "reason": "not_required", "margin": np.nan}
+    for name, value in told.items():
+        column = findings[name].copy()
+        column.iloc[here] = value
+        findings[name] = column
     return findings
 
 

@@ -12,13 +12,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from landplan.rules.model import Answer, Book, Limit, Rule, Rulebook, is_industry, strip_section
-from landplan.schema import column, dictionary, words_of
+from landplan.schema import column, dictionary
+from landplan.schema.words import number_words, rank_words
 from landplan.units import RESOLUTION, convert
 
 __all__ = ["cite_limit", "evaluate_rules"]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
+_Slots = NDArray[np.int32]
+
+_BLOCK = 8192
+"""Parcels judged at a time: what is worked on stays near the processor, and only the findings themselves grow long."""
 
 # In the order in which the worse one is kept; a repealed rule says nothing, so anything else goes before it.
 _STATUSES = ("exempt", "pass", "refer", "unknown", "fail")
@@ -71,13 +76,13 @@ def cite_limit(book: Book, limit: Limit) -> str:
 
 @dataclass
 class _Outcome:
-    """The findings of one rule for all parcels, before they are laid out."""
+    """The findings of one rule for some parcels; an array of one holds for all of them."""
 
-    status: NDArray[np.int8]
-    reason: NDArray[np.int8]
-    slot: NDArray[np.int32]
+    status: NDArray[np.int64]
+    reason: NDArray[np.int64]
+    slot: _Slots
     measured: _Floats
-    words: NDArray[np.int32]
+    words: _Ints
     margin: _Floats
     strictness: _Floats
 
@@ -90,6 +95,7 @@ class _Bench:
     days: NDArray[np.datetime64]
     slots: list[_Slot] = field(default_factory=list)
     words: dict[str, int] = field(default_factory=dict)
+    numbered: dict[str, tuple[_Ints, list[str]]] = field(default_factory=dict)
 
     def slot(self, slot: _Slot) -> int:
         """Number a slot."""
@@ -100,20 +106,22 @@ class _Bench:
         """Number the distinct texts of a column; -1 where missing or the column is absent."""
         if name not in self.frame.columns:
             return np.full(len(self.frame), -1, dtype=np.int64), []
-        column = self.frame[name]
-        codes, uniques = pd.factorize(column)
-        texts = [str(value).strip() for value in uniques]
-        # A blank cell is no answer.
-        blank = np.array([not text for text in texts] + [True])
-        return np.where(blank[codes], -1, codes).astype(np.int64), texts
+        if name not in self.numbered:
+            codes, uniques = pd.factorize(self.frame[name])
+            texts = [str(value).strip() for value in uniques]
+            # A blank cell is no answer.
+            blank = np.array([not text for text in texts] + [True])
+            self.numbered[name] = np.where(blank[codes], -1, codes).astype(np.int64), texts
+        return self.numbered[name]
 
     def numbers(self, name: str) -> _Floats:
-        """Give a column as numbers; NaN where missing, infinite or absent."""
+        """Give a column as numbers; NaN where missing or absent."""
         if name not in self.frame.columns:
             return np.full(len(self.frame), np.nan)
-        values = self.frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        # Infinity is a division by zero upstream; it must not pass every floor.
-        return np.where(np.isfinite(values), values, np.nan)
+        values = self.frame[name]
+        if values.dtype == np.float64:
+            return values.to_numpy()
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def evaluate_rules(frame: pd.DataFrame, rulebook: Rulebook, as_of: date | pd.Series[Any]) -> pd.DataFrame:
@@ -150,25 +158,25 @@ def evaluate_rules(frame: pd.DataFrame, rulebook: Rulebook, as_of: date | pd.Ser
     6       A-2   fail       8.0       7.0    %
     """
     bench = _Bench(frame, _days(frame, as_of))
-    outcomes = [_worst(bench, pairs) for pairs in rulebook.levels.values()]
-    return _lay_out(bench, outcomes)
+    levels = [[_read(bench, *pair) for pair in pairs] for pairs in rulebook.levels.values()]
+    return _lay_out(bench, levels)
 
 
 def _days(frame: pd.DataFrame, as_of: date | pd.Series[Any]) -> NDArray[np.datetime64]:
+    """The day of each parcel; one where it is that of all."""
     if isinstance(as_of, pd.Series):
         aligned = as_of if as_of.index.equals(frame.index) else as_of.reindex(frame.index)
         return pd.to_datetime(aligned).to_numpy().astype("datetime64[D]")
-    return np.full(len(frame), np.datetime64(as_of, "D"))
+    return np.full(min(len(frame), 1), np.datetime64(as_of, "D"))
 
 
-def _worst(bench: _Bench, pairs: tuple[tuple[Book, Rule], ...]) -> _Outcome:
-    outcomes = [_evaluate(bench, book, rule) for book, rule in pairs]
-    ranks = [
-        np.where(found.status == _EXEMPT, 0, found.status + (10 if rule.force == "mandatory" else 0))
-        for found, (_, rule) in zip(outcomes, pairs, strict=True)
-    ]
-    kept, best = outcomes[0], ranks[0]
-    for found, rank in zip(outcomes[1:], ranks[1:], strict=True):
+def _worst(readings: Sequence[_Reading], rows: slice) -> _Outcome:
+    """What is found by the rules of one name: the worst, and of equals that of the stricter limit."""
+    kept = readings[0].judge(rows)
+    best = _rank(kept, readings[0].rule)
+    for reading in readings[1:]:
+        found = reading.judge(rows)
+        rank = _rank(found, reading.rule)
         # Of equals the stricter limit is shown, of equally strict ones that of the book nearer by.
         better = (rank > best) | ((rank == best) & (found.strictness >= kept.strictness))
         best = np.where(better, rank, best)
@@ -178,45 +186,106 @@ def _worst(bench: _Bench, pairs: tuple[tuple[Book, Rule], ...]) -> _Outcome:
     return kept
 
 
-def _evaluate(bench: _Bench, book: Book, rule: Rule) -> _Outcome:
+def _rank(found: _Outcome, rule: Rule) -> _Ints:
+    return np.where(found.status == _EXEMPT, 0, found.status + (10 if rule.force == "mandatory" else 0))
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """
+    A rule of one book, ready to judge parcels block by block.
+
+    What is held by slot is looked up by ``slot - base``; ``slot`` has one number where the rule says the same to all.
+    """
+
+    rule: Rule
+    base: int
+    slot: _Slots
+    is_limit: NDArray[np.bool_]
+    status: _Ints
+    reason: _Ints
+    lower: _Floats
+    upper: _Floats
+    strictness: _Floats
+    values: _Floats | None
+    codes: _Ints | None
+    words: _Ints
+    is_right: NDArray[np.bool_]
+
+    def judge(self, rows: slice) -> _Outcome:
+        """Judge some of the parcels."""
+        slot = self.slot[rows] if len(self.slot) > 1 else self.slot
+        local = slot - self.base
+        is_limit = self.is_limit[local]
+        nothing = np.full(1, np.nan)
+        if self.values is None:
+            codes = np.full(1, -1) if self.codes is None else self.codes[rows]
+            words, is_right, is_known = self.words[codes], self.is_right[local, codes], codes >= 0
+            measured = margin = nothing
+        else:
+            words = np.full(1, -1)
+            measured, margin, is_right = _compare(
+                self.rule, self.values[rows], self.lower[local], self.upper[local]
+            )
+            is_known = ~np.isnan(measured)
+        held = np.where(is_known, np.where(is_right, _PASS, _FAIL), _UNKNOWN)
+        return _Outcome(
+            status=np.where(is_limit, held, self.status[local]),
+            reason=np.where(is_limit & ~is_known, _MISSING, self.reason[local]),
+            slot=slot,
+            measured=measured,
+            words=words,
+            margin=np.where(is_limit & is_known, margin, np.nan),
+            strictness=self.strictness[local],
+        )
+
+
+def _read(bench: _Bench, book: Book, rule: Rule) -> _Reading:
+    """Look up what a rule says to each parcel, and what it is held against."""
     base = len(bench.slots)
     slot = _choose(bench, book, rule)
     own = bench.slots[base:]
-    local = slot - base
-    is_limit = np.array([each.word == "limit" for each in own], dtype=bool)[local]
-    status = np.array([_BY_WORD.get(each.word, _UNKNOWN) for each in own], dtype=np.int64)[local]
-    reason = np.array(
-        [_NO_REASON if each.word == "limit" else _REASONS.index(each.word) for each in own], dtype=np.int64
-    )[local]
-    if rule.test in ("one_of", "none_of"):
-        measured = np.full(len(local), np.nan)
-        margin = np.full(len(local), np.nan)
-        words, is_right, is_known = _compare_words(bench, rule, own, local)
-    else:
-        words = np.full(len(local), -1, dtype=np.int64)
-        measured, margin, is_right = _compare_numbers(bench, rule, own, local)
-        is_known = ~np.isnan(measured)
-    status = np.where(is_limit, np.where(is_known, np.where(is_right, _PASS, _FAIL), _UNKNOWN), status)
-    reason = np.where(is_limit & ~is_known, _MISSING, reason)
-    margin = np.where(is_limit & is_known, margin, np.nan)
-    strictness = np.array([_strictness(each) for each in own], dtype=np.float64)[local]
-    narrow = status.astype(np.int8), reason.astype(np.int8), slot.astype(np.int32)
-    return _Outcome(*narrow, measured, words.astype(np.int32), margin, strictness)
+    is_worded = rule.test in ("one_of", "none_of")
+    codes, texts = bench.codes(rule.measured_in) if is_worded else (None, [])
+    right = np.zeros((len(own), len(texts) + 1), dtype=bool)
+    for number, each in enumerate(own):
+        if each.answer is not None and each.word == "limit":
+            listed = [_is_listed(text, each.answer.words, rule.indicator) for text in texts] + [False]
+            right[number] = listed if rule.test == "one_of" else np.logical_not(listed)
+    return _Reading(
+        rule=rule,
+        base=base,
+        slot=slot,
+        is_limit=np.array([each.word == "limit" for each in own], dtype=bool),
+        status=np.array([_BY_WORD.get(each.word, _UNKNOWN) for each in own], dtype=np.int64),
+        reason=np.array(
+            [_NO_REASON if each.word == "limit" else _REASONS.index(each.word) for each in own],
+            dtype=np.int64,
+        ),
+        lower=np.array([each.answer.lower if each.answer else np.nan for each in own]),
+        upper=np.array([each.answer.upper if each.answer else np.nan for each in own]),
+        strictness=np.array([_strictness(each) for each in own], dtype=np.float64),
+        values=None if is_worded else bench.numbers(rule.measured_in),
+        codes=codes,
+        words=np.array(
+            [bench.words.setdefault(text, len(bench.words)) for text in texts] + [-1], dtype=np.int64
+        ),
+        is_right=right,
+    )
 
 
-def _choose(bench: _Bench, book: Book, rule: Rule) -> _Ints:
-    """Number for every parcel what the rule says to it on its day."""
+def _choose(bench: _Bench, book: Book, rule: Rule) -> _Slots:
+    """Number for every parcel what the rule says to it on its day; one number where that is the same for all."""
     silent = bench.slot(_Slot(book, rule, None, None, "silent"))
     since = np.array([np.datetime64(limit.since, "D") for limit in rule.limits], dtype="datetime64[D]")
     turn = np.searchsorted(since, bench.days, side="right") - 1
     turn = np.where(np.isnat(bench.days), -1, turn)
-    slot = np.full(len(bench.frame), silent, dtype=np.int64)
-    codes, keys = bench.codes(rule.by) if rule.by else (np.empty(0, dtype=np.int64), [])
+    slot: _Slots = np.full(len(turn), silent, dtype=np.int32)
     for number in np.unique(turn[turn >= 0]):
         limit = rule.limits[number]
         here = turn == number
         if not limit.rows:
-            slot[here] = _default(bench, book, rule, limit)
+            slot = np.where(here, np.int32(_default(bench, book, rule, limit)), slot)
             continue
         rows = {
             key: bench.slot(_Slot(book, rule, limit, answer, answer.word))
@@ -225,8 +294,9 @@ def _choose(bench: _Bench, book: Book, rule: Rule) -> _Ints:
         other = _default(bench, book, rule, limit)
         # A parcel that does not say its industry is not one of the others: it may be any.
         no_key = bench.slot(_Slot(book, rule, limit, None, "no_key"))
-        by_key = np.array([_match(key, rows, other, rule.by) for key in keys] + [no_key], dtype=np.int64)
-        slot[here] = by_key[codes[here]]
+        codes, keys = bench.codes(rule.by)
+        by_key = np.array([_match(key, rows, other, rule.by) for key in keys] + [no_key], dtype=np.int32)
+        slot = np.where(here, by_key[codes], slot)
     return slot
 
 
@@ -245,23 +315,6 @@ def _match(key: str, rows: Mapping[str, int], other: int, by: str) -> int:
     return other
 
 
-def _compare_words(
-    bench: _Bench, rule: Rule, own: list[_Slot], local: _Ints
-) -> tuple[_Ints, NDArray[np.bool_], NDArray[np.bool_]]:
-    codes, texts = bench.codes(rule.measured_in)
-    is_right = np.zeros(len(local), dtype=bool)
-    for number, each in enumerate(own):
-        if each.answer is None or each.word != "limit":
-            continue
-        listed = np.array([_is_listed(text, each.answer.words, rule.indicator) for text in texts] + [False])
-        here = local == number
-        is_right[here] = listed[codes[here]] if rule.test == "one_of" else ~listed[codes[here]]
-    shared = np.array(
-        [bench.words.setdefault(text, len(bench.words)) for text in texts] + [-1], dtype=np.int64
-    )
-    return shared[codes], is_right, codes >= 0
-
-
 def _is_listed(text: str, words: tuple[str, ...], indicator: str) -> bool:
     if not is_industry(indicator):
         return text in words
@@ -269,15 +322,14 @@ def _is_listed(text: str, words: tuple[str, ...], indicator: str) -> bool:
     return bool(plain) and any(plain.startswith(word) for word in words)
 
 
-def _compare_numbers(
-    bench: _Bench, rule: Rule, own: list[_Slot], local: _Ints
+def _compare(
+    rule: Rule, values: _Floats, lower: _Floats, upper: _Floats
 ) -> tuple[_Floats, _Floats, NDArray[np.bool_]]:
     """Give values in the rule's unit, how far they are on the right side, and whether they are."""
     declared = rule.column
-    values = bench.numbers(rule.measured_in)
+    # Infinity is a division by zero upstream; it must not pass every floor.
+    values = np.where(np.isfinite(values), values, np.nan)
     measured = convert(values, declared.unit, rule.unit, declared.kind) if rule.unit else values
-    lower = np.array([each.answer.lower if each.answer else np.nan for each in own])[local]
-    upper = np.array([each.answer.upper if each.answer else np.nan for each in own])[local]
     if rule.test in ("at_least", "covered"):
         margin = measured - lower
     elif rule.test == "at_most":
@@ -311,51 +363,72 @@ def _strictness(slot: _Slot) -> float:
     return -low if slot.rule.test == "at_most" else low
 
 
-def _lay_out(bench: _Bench, outcomes: list[_Outcome]) -> pd.DataFrame:
-    rules, size = len(outcomes), len(bench.frame)
-
-    def stack(name: str, dtype: Any) -> Any:
-        """One column of all rules, parcel by parcel; what it is made of is let go."""
-        columns = np.empty((size, rules), dtype=dtype)
-        for place, outcome in enumerate(outcomes):
-            columns[:, place] = vars(outcome).pop(name)
-        return columns.ravel()
-
-    # The longest first: a table of many millions of rows is laid out once, and its parts are gone when it is.
-    columns: dict[str, Any] = {name: stack(name, np.float64) for name in ("measured", "margin")}
-    slot = stack("slot", np.int32)
-    columns |= {
-        "parcel_id": _repeat(bench.frame.index, rules),
-        "status": _take(_STATUSES, stack("status", np.int8), "status"),
-        "measured_text": _take([*bench.words], stack("words", np.int32), "measured_text"),
-        "reason": _take([word or None for word in _REASONS], stack("reason", np.int8), "reason"),
-        # A rule knows of no person's decision over it; that is laid over the findings afterwards.
-        "overridden_by": _take([], np.full(rules * size, -1, dtype=np.int8), "overridden_by"),
+def _lay_out(bench: _Bench, levels: Sequence[Sequence[_Reading]]) -> pd.DataFrame:
+    """Judge block by block, straight into the table: what it is made of is never all there at once."""
+    size, rules = len(bench.frame), len(levels)
+    tables, words = _tables(bench)
+    columns: dict[str, NDArray[Any]] = {
+        name: np.empty((size, rules), dtype=table.dtype) for name, table in tables.items()
     }
-    fixed = pd.DataFrame([_fixed(each) for each in bench.slots], columns=_FIXED)
-    for name in ("required", "required_max"):
-        columns[name] = fixed[name].to_numpy(dtype=np.float64)[slot]
-    columns["since"] = fixed["since"].to_numpy(dtype="datetime64[s]")[slot]
-    for name in _FIXED:
-        if name not in columns:
-            columns[name] = _take(fixed[name].tolist(), slot, name)
+    columns |= {name: np.empty((size, rules)) for name in ("measured", "margin")}
+    slots = [np.unique(np.concatenate([each.slot for each in readings])) for readings in levels]
+    alike = {name: _alike(tables[name], slots) for name in _FIXED}
+    for start in range(0, size, _BLOCK):
+        rows = slice(start, min(start + _BLOCK, size))
+        numbers = {
+            name: np.empty((rows.stop - start, rules), dtype=np.int64)
+            for name in ("slot", "status", "reason", "words")
+        }
+        for place, readings in enumerate(levels):
+            outcome = _worst(readings, rows)
+            for name in ("measured", "margin"):
+                columns[name][rows, place] = getattr(outcome, name)
+            for name, held in numbers.items():
+                held[:, place] = getattr(outcome, name)
+        for name, block in alike.items():
+            said = tables[name][numbers["slot"]] if block is None else block[: rows.stop - start]
+            columns[name][rows] = said
+        for name, number in (("status", "status"), ("reason", "reason"), ("measured_text", "words")):
+            columns[name][rows] = tables[name][numbers[number]]
+    rank, named = rank_words(bench.frame.index)
+    columns["parcel_id"], words["parcel_id"] = np.repeat(rank, rules), named
+    # A rule knows of no person's decision over it; that is laid over the findings afterwards.
+    none, words["overridden_by"] = number_words([], column("overridden_by").values)
+    columns["overridden_by"] = np.broadcast_to(none, size * rules).copy()
     order = [each.name for each in dictionary().values() if "findings" in each.tables]
-    return pd.DataFrame(
-        {name: columns.pop(name) for name in order}, index=pd.RangeIndex(rules * size), copy=False
-    )
+    laid: dict[str, Any] = {}
+    for name in order:
+        values = columns.pop(name).reshape(-1)
+        laid[name] = pd.Categorical.from_codes(values, categories=words[name]) if name in words else values
+    return pd.DataFrame(laid, index=pd.RangeIndex(rules * size), copy=False)
 
 
-def _repeat(index: pd.Index[Any], times: int) -> pd.Categorical:
-    """Every number of a parcel so many times, each held once."""
-    numbers = index.astype("str")
-    if numbers.is_monotonic_increasing and numbers.is_unique:
-        rank, words = np.arange(len(numbers), dtype=np.int32), numbers
-    else:
-        places, words = pd.factorize(numbers, sort=True)
-        rank = places.astype(np.int32)
-    if not len(words) or words[0] != "":
-        rank, words = rank + np.int32(1), pd.Index([""], dtype="str").append(pd.Index(words, dtype="str"))
-    return pd.Categorical.from_codes(np.repeat(rank, times), categories=words)
+def _tables(bench: _Bench) -> tuple[dict[str, NDArray[Any]], dict[str, pd.Index[Any]]]:
+    """What each number stands for, column by column: figures and days, or codes of words; and the words."""
+    fixed = pd.DataFrame([_fixed(each) for each in bench.slots], columns=_FIXED)
+    texts: dict[str, Sequence[Any]] = {
+        "status": _STATUSES,
+        "reason": [word or None for word in _REASONS],
+        "measured_text": [*bench.words],
+    }
+    tables: dict[str, NDArray[Any]] = {
+        name: fixed[name].to_numpy(dtype=np.float64) for name in ("required", "required_max")
+    }
+    tables["since"] = fixed["since"].to_numpy(dtype="datetime64[s]")
+    texts |= {name: fixed[name].tolist() for name in _FIXED if name not in tables}
+    words = {}
+    for name, said in texts.items():
+        tables[name], words[name] = number_words(said, column(name).values)
+    return tables, words
+
+
+def _alike(table: NDArray[Any], slots: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
+    """A block of what each rule says alike to all parcels; None where one of the rules does not."""
+    # By their bytes: a figure that is not there is like another that is not.
+    if any(len(np.unique(table[each].view(f"V{table.itemsize}"))) > 1 for each in slots):
+        return None
+    row = table[[each[0] for each in slots if len(each)]]
+    return np.tile(row, (_BLOCK, 1))
 
 
 _FIXED = [
@@ -381,8 +454,3 @@ def _fixed(slot: _Slot) -> dict[str, Any]:
         "reference": slot.reference,
         "mark": rule.mark,
     }
-
-
-def _take(texts: Sequence[Any], numbers: NDArray[Any], name: str) -> pd.Categorical:
-    """Look texts up by number; -1 and None are missing."""
-    return words_of(texts, numbers, column(name).values)

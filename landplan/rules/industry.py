@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from landplan.issues import Issue
 from landplan.rules.model import strip_section
@@ -66,10 +66,15 @@ def resolve_industry(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     >>> [(issue.code, issue.parcel_id) for issue in issues]
     [('ATTR.INDUSTRY_EDITION', 'B')]
     """
-    written = [_texts(frame, name) for name in ("industry_code", "industry_edition", _NEW, _OLD)]
-    cases = pd.DataFrame(dict(zip(("code", "edition", "new", "old"), written, strict=True)))
-    number = cases.groupby(list(cases.columns), sort=False, dropna=False).ngroup().to_numpy()
-    answers = [_resolve(*case) for case in cases.drop_duplicates().itertuples(index=False)]
+    columns = [_texts(frame, name) for name in ("industry_code", "industry_edition", _NEW, _OLD)]
+    # Few cases among many parcels, numbered in the order they are met: each is resolved once.
+    number = np.zeros(len(frame), dtype=np.int64)
+    for codes, texts in columns:
+        number = pd.factorize(number * len(texts) + codes)[0]
+    first = np.full(number.max(initial=-1) + 1, -1)
+    first[number[::-1]] = np.arange(len(number))[::-1]
+    written = [[texts[codes[row]] for codes, texts in columns] for row in first.tolist()]
+    answers = [_resolve(*case) for case in written]
     found = pd.DataFrame(
         {
             name: pd.array([answer[place] or None for answer in answers], dtype="str").take(number)
@@ -83,18 +88,20 @@ def resolve_industry(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
             code=answers[number[row]][2],
             parcel_id=str(frame.index[row]),
             field="industry_code",
-            value=cases["code"].iat[row],
+            value=written[number[row]][0],
         )
         for row in np.flatnonzero(asked).tolist()
     ]
     return found, issues
 
 
-def _texts(frame: pd.DataFrame, name: str) -> list[str]:
+def _texts(frame: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], list[str]]:
+    """Number the texts of a column; the blank is one of them, and stands for what is missing."""
     if name not in frame.columns:
-        return [""] * len(frame)
-    values: list[Any] = frame[name].astype("object").where(frame[name].notna(), "").tolist()
-    return [str(value).strip() for value in values]
+        return np.zeros(len(frame), dtype=np.int64), [""]
+    codes, distinct = pd.factorize(frame[name])
+    texts = [*(str(value).strip() for value in distinct), ""]
+    return np.where(codes < 0, len(distinct), codes), texts
 
 
 def _resolve(code: str, edition: str, new: str, old: str) -> tuple[str, str, str]:

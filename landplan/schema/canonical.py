@@ -26,6 +26,7 @@ _Array = np.ndarray[Any, Any]
 _MOST = 2.0**53  # from here on a whole number is no longer told from its neighbour
 _TYPED = ("str", "float64", "int64")
 _PLAIN_CODE = r"[!-~]+"  # nothing to be put right in: no blank, nothing wide, nothing invisible
+_PLAIN_BYTES, _EXPONENT = b"!~", list(b"eE")
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d{2}")
 _A_DAY = "年-月-日，如 2024-06-01"
 _TRUE = {"是", "有", "true", "1", "yes", "y", "√"}
@@ -157,6 +158,23 @@ def _matches(texts: pd.Series[Any], pattern: str) -> _Array:
     return np.asarray(found.fill_null(False), dtype=bool)
 
 
+def _is_plain_throughout(texts: pd.Series[Any]) -> bool:
+    """Whether every text is a plain code and none a number in powers of ten, as the bytes of all of them tell at once."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = pa.chunked_array(pa.array(texts.array))
+    if column.null_count or not len(column) or not pc.min(pc.binary_length(column)).as_py():
+        return False
+    for chunk in column.chunks:
+        _, offsets, body = chunk.buffers()
+        ends = np.frombuffer(offsets, dtype=np.int64 if pa.types.is_large_string(chunk.type) else np.int32)
+        held = np.frombuffer(body, dtype=np.uint8)[ends[chunk.offset] : ends[chunk.offset + len(chunk)]]
+        if held.min() < _PLAIN_BYTES[0] or held.max() > _PLAIN_BYTES[1] or np.isin(held, _EXPONENT).any():
+            return False
+    return True
+
+
 class _Reader:
     """Reads the columns of one raw table; gathers issues as it goes."""
 
@@ -209,6 +227,8 @@ class _Reader:
         if str(written.dtype) != "str":
             return self._text(_Cells(written), header, declared)
         # Plain cells are taken as they are, all at once; what may be missing or misspelt is looked at one by one.
+        if declared.kind == "code" and not self.missing and _is_plain_throughout(written):
+            return written.reset_index(drop=True)
         trimmed = written.str.strip()
         plain = self._is_plain(trimmed, declared)
         rows = np.flatnonzero(~plain)

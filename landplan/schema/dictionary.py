@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from landplan.errors import Fault, InternalError
-from landplan.schema.words import as_words
+from landplan.schema.words import as_words, words_of
 from landplan.units import CANONICAL
 
 __all__ = ["Column", "Table", "coerce", "column", "dictionary"]
@@ -272,7 +272,9 @@ def coerce(frame: pd.DataFrame, table: str | Table) -> pd.DataFrame:
         names = list(own) or [c.name for c in dictionary().values() if table in c.tables]
         for name in names:
             if name not in result.columns:
-                result[name] = pd.Series(np.nan, index=result.index, dtype="object")
+                declared = own.get(name) or column(name)
+                said_once = table in _WORDED and declared.dtype == "str"
+                result[name] = _nothing(result.index, declared, said_once=said_once)
         keep = [*names, *(["geometry"] if "geometry" in result.columns else [])]
         result = result[keep]
     for name in result.columns:
@@ -291,6 +293,19 @@ def coerce(frame: pd.DataFrame, table: str | Table) -> pd.DataFrame:
         else:
             result[name] = _typed(result[name], declared)
     return result
+
+
+def _nothing(index: pd.Index[Any], declared: Column, *, said_once: bool) -> pd.Series[Any]:
+    """A column that says nothing, of its dtype from the first: there may be many millions of rows."""
+    dtype: Any = declared.dtype
+    nothing: Any
+    if said_once:
+        nothing = words_of([], np.full(len(index), -1, dtype=np.int8), declared.values)
+    elif dtype == "float64":
+        nothing = np.full(len(index), np.nan)
+    else:
+        nothing = pd.array([None], dtype=dtype).repeat(len(index))
+    return pd.Series(nothing, index=index, copy=False)
 
 
 def _typed(values: pd.Series[Any], declared: Column) -> pd.Series[Any]:

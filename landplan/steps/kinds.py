@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,14 @@ from landplan.inputs import Inputs, Layer
 from landplan.issues import Issue
 from landplan.overlay import (
     WHOLE,
+    Ask,
     Method,
     choose_method,
+    coverage_of,
     find_pieces,
+    locate_pieces,
     measure_boundaries,
-    measure_evaluations,
+    measure_coverage,
     measure_overlaps,
     measure_reach,
     measure_servicing,
@@ -51,8 +55,9 @@ class _Measure:
 
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
         areas = measure_areas(parcels, self.measure_crs)
-        ratio, issues = reconcile_areas(parcels.join(areas))
-        return StepResult(areas.join(ratio), issues)
+        registered = [name for name in ("area_registered_m2",) if name in parcels.columns]
+        ratio, issues = reconcile_areas(pd.concat([parcels[registered], areas], axis=1))
+        return StepResult(pd.concat([areas, ratio], axis=1), issues)
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,25 @@ class _Zones:
     as_of: date
     method: Method
 
+    @cached_property
+    def current(self) -> GeoDataFrame:
+        """The boundaries in force on the day."""
+        return zones_on(self.zones, self.as_of)
+
+    def asks(self) -> list[Ask]:
+        return [Ask(self.current, "zone_code")]
+
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
-        current = zones_on(self.zones, self.as_of)
-        pieces = find_pieces(parcels, current, "zones", feature="zone_code", method=self.method)
-        columns, issues = attach_zones(parcels, pieces, current)
-        return StepResult(columns, _far_ones(parcels, current, issues), pieces)
+        pieces = _pieces(parcels, self.current, "zones", "zone_code", self.method)
+        columns, issues = attach_zones(parcels, pieces, self.current)
+        return StepResult(columns, _far_ones(parcels, self.current, issues), pieces.drop(columns="_at"))
+
+
+def _pieces(
+    parcels: GeoDataFrame, layer: Any, name: str, feature: str | None, method: Method
+) -> GeoDataFrame:
+    # Where cutting is not the way of measuring, pieces are cut later, and only those that are shown.
+    return locate_pieces(parcels, layer, name, feature, method=method, drawn=method == "exact")
 
 
 def _far_ones(parcels: GeoDataFrame, zones: GeoDataFrame, issues: list[Issue]) -> list[Issue]:
@@ -104,15 +123,17 @@ class _Overlay:
         land = replace(self.layer, frame=choose(self.layer.frame), extent=choose(self.layer.extent))
         return replace(self, layer=land)
 
+    def asks(self) -> list[Ask]:
+        return [Ask(self.layer.frame), Ask(self.layer.extent)]
+
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
         name = self.layer.name
-        pieces = find_pieces(parcels, self.layer.frame, name, method=self.method)
+        pieces = _pieces(parcels, self.layer.frame, name, None, self.method)
         reach = measure_reach(parcels, self.layer.extent, method=self.method)
         columns = measure_overlaps(parcels, pieces, reach, name)
         beyond = parcels.index[~reach.to_numpy(dtype=bool) & parcels["area_m2"].notna().to_numpy(dtype=bool)]
-        return StepResult(
-            columns, [Issue("GEOM.NOT_COVERED", layer=name, parcel_id=str(pid)) for pid in beyond], pieces
-        )
+        issues = [Issue("GEOM.NOT_COVERED", layer=name, parcel_id=str(pid)) for pid in beyond]
+        return StepResult(columns, issues, pieces.drop(columns="_at"))
 
 
 @dataclass(frozen=True)
@@ -123,8 +144,16 @@ class _Evaluations:
     as_of: date
     method: Method
 
+    @cached_property
+    def coverage(self) -> Mapping[str, Any]:
+        """The evaluations by item, and by what they say on the day."""
+        return coverage_of(self.evaluations, self.items, self.as_of)
+
+    def asks(self) -> list[Ask]:
+        return [ask for held in self.coverage.values() if held is not None for ask in held.asks()]
+
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
-        shares = measure_evaluations(parcels, self.evaluations, self.items, self.as_of, method=self.method)
+        shares = measure_coverage(parcels, self.coverage, self.as_of, method=self.method)
         states = judge_evaluations(parcels.join(shares), self.items, self.zones, self.as_of)
         return StepResult(shares.join(states))
 
@@ -232,9 +261,7 @@ class _Boundaries:
             lasting = (drawn["until"].isna() | (drawn["until"] >= day)) & (drawn["on"] <= day)
             current = drawn[((drawn["axis"] == axis) & lasting).to_numpy(dtype=bool)]
             named = current.assign(_document=current["document"].fillna("").astype("str"))
-            pieces.append(
-                find_pieces(partly, named, f"boundary_{axis}", feature="_document", method=self.method)
-            )
+            pieces.append(find_pieces(partly, named, f"boundary_{axis}", feature="_document"))
         joined = None
         if pieces:
             together = pd.concat(pieces, ignore_index=True)

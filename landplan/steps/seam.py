@@ -11,8 +11,19 @@ from geopandas import GeoDataFrame
 
 from landplan.errors import Fault, InternalError
 from landplan.issues import Issue
+from landplan.overlay import Ask, together
 
-__all__ = ["ByNumber", "ByPlace", "Engine", "Local", "Step", "StepResult", "add_columns", "run_steps"]
+__all__ = [
+    "Asking",
+    "ByNumber",
+    "ByPlace",
+    "Engine",
+    "Local",
+    "Step",
+    "StepResult",
+    "add_columns",
+    "run_steps",
+]
 
 
 @dataclass
@@ -57,6 +68,15 @@ class ByNumber(Protocol):
 
     def split(self, part: pd.Series[int], count: int) -> list[Step]:
         """Give a step for each part, ``part`` being the part of each parcel by number."""
+        ...
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """A step that can tell beforehand what it will ask of its layers, so that all go over the parcels together."""
+
+    def asks(self) -> Sequence[Ask]:
+        """Tell what will be asked: the very frames that the step will hand over."""
         ...
 
 
@@ -121,11 +141,13 @@ def run_steps(
         What each step found: issues, pieces and findings in the order of the parcels; issues of no parcel first.
     """
     results = []
-    for name, step in steps:
-        progress(name)
-        result = step(parcels)
-        parcels = add_columns(parcels, result.columns, name)
-        results.append(result)
+    asking: list[Any] = [step for _, step in steps if isinstance(step, Asking)]
+    with together(ask for step in asking for ask in step.asks()):
+        for name, step in steps:
+            progress(name)
+            result = step(parcels)
+            parcels = add_columns(parcels, result.columns, name)
+            results.append(result)
     return parcels, results
 
 
@@ -166,8 +188,10 @@ def add_columns(parcels: GeoDataFrame, columns: pd.DataFrame, step: str) -> GeoD
             )
         )
     filled = {name: columns[name] for name in columns.columns if name not in new}
-    joined = parcels.assign(**filled).join(columns[new]) if filled else parcels.join(columns[new])
-    return GeoDataFrame(joined, geometry="geometry", crs=parcels.crs)
+    held = parcels.assign(**filled) if filled else parcels
+    return GeoDataFrame(
+        pd.concat([held, columns[new].set_axis(held.index)], axis=1), geometry="geometry", crs=parcels.crs
+    )
 
 
 def _fills(before: pd.Series[Any], after: pd.Series[Any]) -> bool:

@@ -22,7 +22,10 @@ from landplan.store.frames import words_known
 
 __all__ = ["arrow_layout", "arrow_slices", "from_arrow"]
 
+_Array = np.ndarray[Any, Any]
+
 _MANY = 1_000  # words from which on those a slice does not hold are left out of it
+_AT_ONCE = 1 << 16  # moments looked at in one go
 _TEXTS = ("str", "string")
 _PLAIN = ("float64", "int64", "bool", "Int64", "boolean")
 _TYPES = {
@@ -106,11 +109,10 @@ def arrow_layout(frame: pd.DataFrame, table: str) -> dict[str, Any]:
         field = str(index.name or "index")
         while field in frame.columns:
             field += "_"
-        values = index.to_series()
         layout["index"] = {
             "name": index.name,
             "field": field,
-            "stored": _stored(values),
+            "stored": _stored(index),
             "dtype": _name_of(index.dtype),
         }
     if drawn is not None:
@@ -122,7 +124,7 @@ def _name_of(dtype: Any) -> str:
     return "category" if isinstance(dtype, pd.CategoricalDtype) else str(dtype)
 
 
-def _stored(values: pd.Series[Any]) -> str:
+def _stored(values: pd.Series[Any] | pd.Index[Any]) -> str:
     """How a column is stored; empty where it cannot be."""
     dtype = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
@@ -133,11 +135,7 @@ def _stored(values: pd.Series[Any]) -> str:
     if name in _PLAIN:
         return "plain"
     if name.startswith("datetime64[") and "," not in name:
-        moments = values.to_numpy()
-        days = moments.astype("datetime64[D]")
-        known = ~np.isnat(moments)
-        within = (days[known] >= np.datetime64("0001-01-01")) & (days[known] <= np.datetime64("9999-12-31"))
-        return "day" if within.all() and (moments[known] == days[known]).all() else "moment"
+        return "day" if _are_days(values.to_numpy()) else "moment"
     if name == "object":
         try:
             json.dumps([cell for cell in values.tolist() if cell is not None])
@@ -145,6 +143,18 @@ def _stored(values: pd.Series[Any]) -> str:
             return ""
         return "json"
     return ""
+
+
+def _are_days(moments: _Array) -> bool:
+    """Whether all moments are days that a calendar with years of four digits has."""
+    for begin in range(0, len(moments), _AT_ONCE):
+        some = moments[begin : begin + _AT_ONCE]
+        days = some.astype("datetime64[D]")
+        known = ~np.isnat(some)
+        within = (days >= np.datetime64("0001-01-01")) & (days <= np.datetime64("9999-12-31"))
+        if not (within & (some == days))[known].all():
+            return False
+    return True
 
 
 def arrow_slices(frame: pd.DataFrame, layout: Mapping[str, Any], rows: int) -> Iterator[pa.Table]:
@@ -169,7 +179,7 @@ def arrow_slices(frame: pd.DataFrame, layout: Mapping[str, Any], rows: int) -> I
     columns = [(c["name"], c["stored"], frame[c["name"]].array) for c in layout["columns"]]
     index = layout["index"]
     if index["stored"] != "range":
-        columns.insert(0, (index["field"], index["stored"], frame.index.to_series().array))
+        columns.insert(0, (index["field"], index["stored"], frame.index.array))
     for start in range(0, max(len(frame), 1), rows):
         arrays = {name: _array(values[start : start + rows], how) for name, how, values in columns}
         count = min(rows, len(frame) - start)
@@ -185,13 +195,12 @@ def _array(values: Any, how: str) -> pa.Array:
         return _whole(pa.array(values, type=pa.large_string()))
     if how == "words":
         # Only the words of this slice: a dictionary of all parcels would be written with every slice.
-        words, numbers = values.categories, np.asarray(values.codes).astype(np.int32)
+        words, numbers = values.categories, np.asarray(values.codes)
         if len(words) > _MANY:
-            used, codes = np.unique(numbers, return_inverse=True)
-            gone = int(len(used) > 0 and used[0] == -1)
-            words, numbers = words.take(used[gone:]), (codes - gone).astype(np.int32)
+            used, numbers = _used(numbers)
+            words = words.take(used)
         return pa.DictionaryArray.from_arrays(
-            pa.array(numbers, mask=numbers < 0),
+            pa.array(numbers, mask=None if numbers.min(initial=0) == 0 else numbers < 0),
             _whole(pa.array(words.astype("str").array, type=pa.large_string())),
         )
     if how == "day":
@@ -210,6 +219,19 @@ def _array(values: Any, how: str) -> pa.Array:
         return pa.array(cells, type=pa.large_string())
     # Not a number is no number: other programs know it as null.
     return _whole(pa.array(values, type=_TYPES[str(values.dtype)], from_pandas=True))
+
+
+def _used(codes: _Array) -> tuple[_Array, _Array]:
+    """The codes that occur, in order, and each of them numbered by its place among those; missing is -1 in both."""
+    held = codes[codes >= 0]
+    if not len(held):
+        return held, codes
+    least = int(held.min())
+    occurs = np.zeros(int(held.max()) - least + 1, dtype=bool)
+    occurs[held - least] = True
+    place = np.cumsum(occurs, dtype=np.int32) - 1
+    numbers = np.where(codes < 0, np.int32(-1), place[np.maximum(codes - least, 0)])
+    return np.flatnonzero(occurs) + least, numbers
 
 
 def _whole(array: Any) -> pa.Array:

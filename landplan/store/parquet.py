@@ -13,16 +13,19 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyproj
 import shapely
 
+from landplan.cores import count_threads
 from landplan.errors import Fault, StoreError
 from landplan.publish import publish
 from landplan.store.columnar import arrow_layout, arrow_slices, from_arrow
@@ -37,8 +40,10 @@ FORMAT = 1
 MANIFEST = "assessment.json"
 """The file that names the others."""
 
-_ROWS = 250_000  # of one slice: bounds what is held twice while writing
+_ROWS = 122_880  # of one slice, as DuckDB cuts tables: bounds what is held twice while writing
 _WORDS = 64 << 20  # bytes of a dictionary before values are written out one by one
+_SAMPLE = 8_000  # rows that tell of most columns whether their values repeat
+_BLOCK = 1 << 20  # bytes handed to the file at once
 _FILE = re.compile(r"(?P<table>.+)-[0-9a-f]{12}\.parquet(?:\.\d+\.part)?")
 _DAMAGE = (
     OSError,
@@ -85,9 +90,13 @@ def save_folder(assessment: Assessment, folder: Path) -> Path:
     names: dict[str, str] = {}
 
     def write(manifest: Path) -> None:
+        # The longest first, so that no thread is left alone with it at the end.
+        order = sorted(tables, key=lambda name: -tables[name].size)
         try:
-            for name, frame in tables.items():
-                names[name] = _write_table(folder, name, frame, layouts[name])
+            written = _side_by_side(
+                lambda name: _write_table(folder, name, tables[name], layouts[name]), order
+            )
+            names.update(zip(order, written, strict=True))
         except pa.ArrowException as error:
             raise _unwritten(folder, error) from error
         about = {
@@ -99,11 +108,10 @@ def save_folder(assessment: Assessment, folder: Path) -> Path:
 
     def verify(manifest: Path) -> None:
         about = json.loads(manifest.read_text(encoding="utf-8"))
-        differing = [
-            name
-            for name, told in about["tables"].items()
-            if not _is_whole(folder / told["file"], told["layout"])
-        ]
+        whole = _side_by_side(
+            lambda told: _is_whole(folder / told["file"], told["layout"]), about["tables"].values()
+        )
+        differing = [name for name, is_whole in zip(about["tables"], whole, strict=True) if not is_whole]
         if differing or about["provenance"] != _provenance_rows(assessment.provenance):
             raise StoreError(
                 Fault(
@@ -165,6 +173,12 @@ def load_folder(folder: Path) -> Assessment:
         ) from error
 
 
+def _side_by_side(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """Do the work of each item, some at a time: Arrow, the hash and the disk leave Python free for another."""
+    with ThreadPoolExecutor(count_threads()) as pool:
+        return list(pool.map(work, items))
+
+
 class _Hashing(io.RawIOBase):
     """A file that hashes what is written to it."""
 
@@ -190,18 +204,24 @@ def _write_table(folder: Path, name: str, frame: pd.DataFrame, layout: Mapping[s
     schema = first.schema.with_metadata(_metadata(frame, layout))
     with part.open("wb") as file:
         hashing = _Hashing(file)
-        with pq.ParquetWriter(
-            hashing,
-            schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=[
-                c.name for c in schema if pa.types.is_dictionary(c.type) or pa.types.is_large_string(c.type)
-            ],
-            dictionary_pagesize_limit=_WORDS,
-            write_statistics=[c.name for c in schema if not pa.types.is_large_binary(c.type)],
-            store_schema=True,
-        ) as writer:
+        with (
+            pa.output_stream(hashing, buffer_size=_BLOCK) as stream,
+            pq.ParquetWriter(
+                stream,
+                schema,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=[c.name for c in schema if _repeats(first[c.name].chunk(0))],
+                dictionary_pagesize_limit=_WORDS,
+                # Least and greatest of a few words that stand in every slice lead no search past one.
+                write_statistics=[
+                    c.name
+                    for c in schema
+                    if not pa.types.is_large_binary(c.type) and not pa.types.is_dictionary(c.type)
+                ],
+                store_schema=True,
+            ) as writer,
+        ):
             while first is not None:
                 writer.write_table(first.replace_schema_metadata(schema.metadata), row_group_size=_ROWS)
                 first = next(slices, None)
@@ -210,6 +230,17 @@ def _write_table(folder: Path, name: str, frame: pd.DataFrame, layout: Mapping[s
     done = folder / f"{name}-{hashing.digest.hexdigest()[:12]}.parquet"
     part.replace(done)
     return done.name
+
+
+def _repeats(column: pa.Array) -> bool:
+    """Whether values stand in a column so often that numbering them pays; its first slice speaks for all."""
+    if pa.types.is_dictionary(column.type):
+        return 2 * len(column.dictionary) <= len(column)
+    if pa.types.is_large_binary(column.type) or pa.types.is_boolean(column.type):
+        return False
+    # A number is itself hardly longer than the number of its place.
+    often = 2 if pa.types.is_large_string(column.type) else 16
+    return all(often * pc.count_distinct(some).as_py() <= len(some) for some in (column[:_SAMPLE], column))
 
 
 def _metadata(frame: pd.DataFrame, layout: Mapping[str, Any]) -> dict[str, str]:

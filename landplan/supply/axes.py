@@ -208,7 +208,8 @@ def name_codes(codes: Array, names: Sequence[str], index: pd.Index[Any]) -> pd.S
     Series of str, n rows
         The words.
     """
-    return pd.Series(np.array(names, dtype=object)[codes], index=index, dtype="str")
+    words: Any = pd.array(names, dtype="str")
+    return pd.Series(words.take(codes.astype(np.int64)), index=index)
 
 
 def derive_axes(

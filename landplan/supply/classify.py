@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from landplan.schema import column
+from landplan.schema.words import is_among
 from landplan.supply.axes import judge_sale, say_share
 from landplan.supply.facts import (
     DONE,
@@ -24,15 +26,15 @@ from landplan.supply.facts import (
     facts_of,
     settle,
 )
-from landplan.verdict import open_kinds
+from landplan.verdict import STOPPING, Stops, find_stops
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["classify_supply"]
 
-_RANK = {"fail": 0, "unknown": 1, "refer": 2}
 _SHOWN = 3
+_CLASSES = ("unknown", "supplied", "stock", "stock_held", "incremental", "incremental_held")
 
 
 def classify_supply(
@@ -68,189 +70,239 @@ def classify_supply(
     unsold = ~is_sold & (np.isin(sale_state, (NONE, PENDING, VOID)) | is_back)
     has_paper = unsold & (approval_state == DONE)
     to_approve = unsold & np.isin(approval_state, (PENDING, NONE, VOID, SUSPENDED))
-    ready = (parcels["verdict"] == "ready").to_numpy(dtype=bool)
-    stopping = open_kinds(findings)
-    constrained, failed, named_zh, named_en = _constraints(parcels.index, stopping, titles or {})
+    ready = is_among(parcels["verdict"], ["ready"])
+    stops = find_stops(findings, parcels.index)
+    constrained, failed, layers = _constraints(stops, len(parcels), titles or {})
     offered, ripe = has_paper & is_offered, has_paper & ~is_offered & ready
     held = has_paper & ~is_offered & ~ready
     clear, barred = to_approve & ~constrained, to_approve & constrained
-    classes = np.full(len(parcels), "unknown", dtype=object)
-    for where, name in (
-        (is_sold, "supplied"),
-        (ripe, "stock"),
-        (offered | held, "stock_held"),
-        (clear, "incremental"),
-        (barred, "incremental_held"),
-    ):
-        classes[where] = name
-    words = _Words(parcels, facts, approved, sold, is_back)
-    why_zh, why_en = _against(parcels.index, stopping, titles or {})
-    reasons = {}
-    for lang, held_why, named in (("zh", why_zh, named_zh), ("en", why_en, named_en)):
-        zh = lang == "zh"
-        text = np.full(len(parcels), "", dtype=object)
-        text[is_sold] = _trimmed(("已出让 " if zh else "sold ") + words.of("sale")[is_sold])
-        lost = ~is_sold & ~unsold
-        text[lost] = "出让状态没有记录" if zh else "no record of whether it was sold"
-        words.partly(text, sold, "sale", lost, lang)
-        stem = _trimmed(("农转用已批 " if zh else "conversion approved ") + words.of("approval"))
-        stem = stem + words.sale_of(lang)
-        text[ripe] = stem[ripe] + ("，具备出让条件" if zh else ", ready")
-        text[held] = stem[held] + ("；" if zh else "; ") + held_why[held]
-        day = words.offered_on(lang)
-        text[offered] = _trimmed(
-            stem[offered] + ("，已公告出让 " if zh else ", sale announced ") + day[offered]
-        )
-        text[clear] = (
-            "农转用未批，未出让，不涉及管控图层"
-            if zh
-            else "conversion not approved, not sold, on no constraint"
-        )
-        word = np.where(failed, "涉及管控", "管控情况无法核验")
-        if not zh:
-            word = np.where(failed, "on a constraint", "constraints unknown")
-        begin, colon = ("农转用未批；", "：") if zh else ("conversion not approved; ", ": ")
-        text[barred] = begin + word.astype(object)[barred] + colon + named[barred]
-        silent = unsold & (approval_state == MISSING)
-        text[silent] = "农转用批复没有记录" if zh else "no record of approval of conversion"
-        words.partly(text, approved, "approval", silent, lang)
-        reasons[f"supply_reason_{lang}"] = pd.Series(text, index=parcels.index, dtype="str")
-    placed = pd.Series(classes, index=parcels.index, dtype="str")
-    return pd.DataFrame({"supply_class": placed, **reasons}, index=parcels.index)
-
-
-def _trimmed(texts: Array) -> Array:
-    """Strip each text; the few shapes they have are worked on once."""
-    codes, distinct = pd.factorize(texts)
-    return (
-        np.array([text.strip() for text in distinct.tolist()], dtype=object)[codes] if len(texts) else texts
+    classes = np.zeros(len(parcels), dtype=np.int8)
+    for number, where in ((1, is_sold), (2, ripe), (3, offered | held), (4, clear), (5, barred)):
+        classes[where] = number
+    words = _Words(parcels, facts, {"approval": approved, "sale": sold})
+    lost, silent = ~is_sold & ~unsold, unsold & (approval_state == MISSING)
+    said = _Sentences(len(parcels))
+    said.add(is_sold, ("已出让", "sold"), *words.of("sale"))
+    said.add(lost & ~sold.is_partly, ("出让状态没有记录", "no record of whether it was sold"))
+    said.add(lost & sold.is_partly, words.partly("sale", lost & sold.is_partly))
+    approval, against, sale_offered = (
+        words.of("approval"),
+        _against(stops, held, titles or {}),
+        words.offered(),
     )
+    back = ("，已收回", ", taken back"), *words.paper("event_withdrawal")
+    for here, ending in (
+        (ripe, (("，具备出让条件", ", ready"),)),
+        (held, (("；", "; "), against)),
+        (offered, (sale_offered,)),
+    ):
+        stem = ("农转用已批", "conversion approved"), *approval
+        # A sale that was announced may follow one that was taken back.
+        said.add(here & is_back, *stem, *back, *ending)
+        said.add(here & ~is_back, *stem, ("，未出让", ", not sold"), *ending)
+    said.add(
+        clear,
+        ("农转用未批，未出让，不涉及管控图层", "conversion not approved, not sold, on no constraint"),
+    )
+    said.add(
+        barred & failed, ("农转用未批；涉及管控：", "conversion not approved; on a constraint: "), layers
+    )
+    said.add(
+        barred & ~failed,
+        ("农转用未批；管控情况无法核验：", "conversion not approved; constraints unknown: "),
+        layers,
+    )
+    said.add(silent & ~approved.is_partly, ("农转用批复没有记录", "no record of approval of conversion"))
+    said.add(silent & approved.is_partly, words.partly("approval", silent & approved.is_partly))
+    zh, en = said.lay_out()
+    placed = pd.array(_CLASSES, dtype="str").take(classes.astype(np.int64))
+    return pd.DataFrame(
+        {"supply_class": placed, "supply_reason_zh": zh, "supply_reason_en": en}, index=parcels.index
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a sentence: for each parcel one of a few words, by number, in both languages."""
+
+    numbers: Array
+    zh: Sequence[str]
+    en: Sequence[str]
+
+
+class _Sentences:
+    """One text for each parcel in both languages, put together for those together that say the same."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.rows: list[Array] = []
+        self.texts: list[tuple[Any, Any]] = []
+
+    def add(self, where: Array, *parts: tuple[str, str] | _Part) -> None:
+        """Say parts, one after the other, of the parcels chosen; each parcel is chosen once."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        rows = np.flatnonzero(where)
+        if not len(rows):
+            return
+        text = pa.large_string()
+        said: tuple[list[Any], list[Any]] = ([], [])
+        for part in parts:
+            if isinstance(part, _Part):
+                numbers = pa.array(part.numbers[rows])
+                zh = pa.array(part.zh, text).take(numbers)
+                en = zh if part.en is part.zh else pa.array(part.en, text).take(numbers)
+            else:
+                zh, en = (pa.scalar(word, text) for word in part)
+            said[0].append(zh)
+            said[1].append(en)
+        zh, en = (pc.binary_join_element_wise(*each, pa.scalar("", text)) for each in said)
+        if isinstance(zh, pa.Scalar):
+            zh, en = pa.repeat(zh, len(rows)), pa.repeat(en, len(rows))
+        self.rows.append(rows)
+        self.texts.append((zh, en))
+
+    def lay_out(self) -> tuple[Any, Any]:
+        """Give the texts in the order of the parcels."""
+        import pyarrow as pa
+
+        nothing = pa.array([], pa.large_string())
+        place = np.empty(self.count, dtype=np.int64)
+        place[np.concatenate([np.empty(0, dtype=np.int64), *self.rows])] = np.arange(self.count)
+        zh, en = (
+            pd.array(
+                pa.concat_arrays([nothing, *(each[lang] for each in self.texts)]).take(place), dtype="str"
+            )
+            for lang in (0, 1)
+        )
+        return zh, en
 
 
 class _Words:
     """Days and documents of what counts, as they stand in reasons."""
 
-    def __init__(
-        self, parcels: DataFrame, facts: Facts, approved: Settled, sold: Settled, is_back: Array
-    ) -> None:
-        self.parcels, self.facts, self.is_back = parcels, facts, is_back
-        self.settled = {"approval": approved, "sale": sold}
+    def __init__(self, parcels: DataFrame, facts: Facts, settled: Mapping[str, Settled]) -> None:
+        self.parcels, self.facts, self.settled = parcels, facts, settled
 
-    def _column(self, name: str, say: Callable[[Any], str]) -> Array:
+    def _column(self, name: str, say: Callable[[Any], str]) -> _Part:
+        """Number what a column says; the last word is that for nothing."""
         if name not in self.parcels.columns:
-            return np.full(len(self.parcels), "", dtype=object)
+            return _Part(np.zeros(len(self.parcels), dtype=np.int64), [""], [""])
         codes, distinct = pd.factorize(self.parcels[name])
-        said = np.array([*(say(value) for value in distinct), ""], dtype=object)
-        return said[codes]
+        words = [*map(say, distinct), ""]
+        return _Part(np.where(codes < 0, len(distinct), codes), words, words)
 
-    def paper(self, prefix: str) -> Array:
-        """Day and document, one blank between them."""
-        day = self._column(f"{prefix}_on", lambda value: pd.Timestamp(value).strftime("%Y-%m-%d"))
-        return day + " " + self._column(f"{prefix}_document", str)
+    def _day(self, prefix: str) -> _Part:
+        return self._column(f"{prefix}_on", lambda value: pd.Timestamp(value).strftime("%Y-%m-%d"))
 
-    def of(self, axis: str) -> Array:
+    def _document(self, prefix: str) -> _Part:
+        return self._column(f"{prefix}_document", lambda value: str(value).rstrip())
+
+    def paper(self, prefix: str) -> tuple[_Part, _Part]:
+        """Day and document, each behind a blank, and none at the end."""
+        return _spaced(self._day(prefix), self._document(prefix))
+
+    def of(self, axis: str) -> tuple[_Part, _Part]:
         """Day and document of approval or sale, from the outline where that decided."""
-        papers = self.paper(f"event_{axis}")
-        by_outline = self.settled[axis].by_outline
-        if by_outline.any():
-            papers = np.where(by_outline, self.paper(f"boundary_{axis}"), papers)
-        return papers
+        event, outline = f"event_{axis}", f"boundary_{axis}"
+        where = self.settled[axis].by_outline
+        if not where.any():
+            return self.paper(event)
+        return _spaced(*(_either(where, say(outline), say(event)) for say in (self._day, self._document)))
 
-    def sale_of(self, lang: str) -> Array:
-        """Not sold, or taken back, and if so by what; nothing where a sale is announced."""
-        unsold, back = ("，未出让", "，已收回 ") if lang == "zh" else (", not sold", ", taken back ")
-        text = np.full(len(self.parcels), unsold, dtype=object)
-        if self.is_back.any():
-            taken = _trimmed(back + self.paper("event_withdrawal"))
-            text[self.is_back] = taken[self.is_back]
-        return text
-
-    def offered_on(self, lang: str) -> Array:
-        """Day on which the sale was announced: that of the sale under way, else that of the announcement."""
+    def offered(self) -> _Part:
+        """That the sale is announced, and the day: that of the sale under way, else that of the announcement."""
         pending = self.settled["sale"].fact.state == PENDING
-        day = [
-            self._column(f"event_{item}_on", lambda value: pd.Timestamp(value).strftime("%Y-%m-%d"))
-            for item in ("sale", "announcement")
-        ]
-        return np.where(pending, *day)
+        day = _either(pending, self._day("event_sale"), self._day("event_announcement"))
+        zh, en = (
+            [f"{begin} {text}".rstrip() for text in day.zh] for begin in ("，已公告出让", ", sale announced")
+        )
+        return _Part(day.numbers, zh, en)
 
-    def partly(self, text: Array, settled: Settled, axis: str, where: Array, lang: str) -> None:
+    def partly(self, axis: str, where: Array) -> _Part:
         """Say of parcels that an outline holds in part how much it holds."""
-        chosen = np.flatnonzero(where & settled.is_partly)
+        chosen = np.flatnonzero(where)
         title = {"approval": "批次红线", "sale": "供地红线"}[axis]
-        for at in chosen.tolist():
-            share = say_share(float(self.facts.outlines[axis].share[at]))
-            text[at] = (
-                f"{title}只覆盖 {share}%，需核实"
-                if lang == "zh"
-                else f"the outline of {axis} covers {share} % only, to be settled"
-            )
+        shares = [say_share(float(self.facts.outlines[axis].share[at])) for at in chosen.tolist()]
+        numbers = np.zeros(len(where), dtype=np.int64)
+        numbers[chosen] = np.arange(len(chosen))
+        return _Part(
+            numbers,
+            [f"{title}只覆盖 {share}%，需核实" for share in shares],
+            [f"the outline of {axis} covers {share} % only, to be settled" for share in shares],
+        )
 
 
-def _places(index: pd.Index[Any], stopping: DataFrame) -> tuple[DataFrame, Array]:
-    """Stopping findings of these parcels, and the place of the parcel of each."""
-    at = index.astype("str").get_indexer(pd.Index(stopping["parcel_id"]))
-    return stopping[at >= 0], at[at >= 0]
+def _either(where: Array, one: _Part, other: _Part) -> _Part:
+    """The one where it is so, else the other; both have the same words in both languages."""
+    words = [*one.zh, *other.zh]
+    return _Part(np.where(where, one.numbers, other.numbers + len(one.zh)), words, words)
 
 
-def _constraints(
-    index: pd.Index[Any], stopping: DataFrame, titles: Mapping[str, str]
-) -> tuple[Array, Array, Array, Array]:
+def _spaced(day: _Part, document: _Part) -> tuple[_Part, _Part]:
+    """Put a blank before each of the two; where there is neither, there is none."""
+    is_bare = np.array([not text for text in document.zh])[document.numbers]
+    is_bare &= np.array([not text for text in day.zh])[day.numbers]
+    days = [*(f" {text}" for text in day.zh), ""]
+    documents = [f" {text}" if text else "" for text in document.zh]
+    return (
+        _Part(np.where(is_bare, len(day.zh), day.numbers), days, days),
+        _Part(document.numbers, documents, documents),
+    )
+
+
+def _constraints(stops: Stops, count: int, titles: Mapping[str, str]) -> tuple[Array, Array, _Part]:
     """Which parcels a layer stands against, whether one fails, and the names of the layers in both languages."""
-    count = len(index)
     barred, failed = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
-    zh, en = np.full(count, "", dtype=object), np.full(count, "", dtype=object)
-    codes, indicators = pd.factorize(stopping["indicator"])
     layers: dict[str, list[int]] = {}
-    for code, indicator in enumerate(indicators.tolist()):
+    for code, indicator in enumerate(stops.indicators.tolist()):
         if "_overlap_" in indicator:
             layers.setdefault(indicator.rsplit("_overlap_", 1)[0], []).append(code)
-    rows, at = _places(index, stopping)
-    of_row = codes[index.astype("str").get_indexer(pd.Index(stopping["parcel_id"])) >= 0]
-    fails = (rows["status"] == "fail").to_numpy(dtype=bool)
+    numbers = np.zeros(count, dtype=np.int64)
+    zh, en = [""], [""]
     for name in sorted(layers):
-        met = np.isin(of_row, layers[name])
+        met = np.logical_or.reduce([stops.indicator == code for code in layers[name]])
         here = np.zeros(count, dtype=bool)
-        here[at[met]] = True
-        failed[at[met & fails]] = True
+        here[stops.place[met]] = True
+        failed[stops.place[met & (stops.status == 0)]] = True
         barred |= here
-        zh[here] = np.where(zh[here] == "", "", zh[here] + "、") + titles.get(name, name)
-        en[here] = np.where(en[here] == "", "", en[here] + ", ") + name
-    return barred, failed, zh, en
+        # Few sets of layers among many parcels: each is spelt once.
+        before = np.flatnonzero(np.bincount(numbers[here], minlength=len(zh)))
+        longer = np.zeros(len(zh), dtype=np.int64)
+        longer[before] = len(zh) + np.arange(len(before))
+        numbers[here] = longer[numbers[here]]
+        zh += [f"{zh[at]}、{titles.get(name, name)}" if zh[at] else titles.get(name, name) for at in before]
+        en += [f"{en[at]}, {name}" if en[at] else name for at in before]
+    return barred, failed, _Part(numbers, zh, en)
 
 
-def _against(index: pd.Index[Any], stopping: DataFrame, titles: Mapping[str, str]) -> tuple[Array, Array]:
-    """The first three indicators that stand against each parcel, failed ones first, and how many more there are."""
-    count = len(index)
-    zh = np.full(count, "数据有待核实的问题", dtype=object)
-    en = np.full(count, "faults of the data to be settled", dtype=object)
-    rows, at = _places(index, stopping)
-    if rows.empty:
-        return zh, en
-    rank = rows["status"].map(_RANK).to_numpy(dtype="int64")
-    order = np.lexsort((rank, at))
-    codes, indicators = pd.factorize(rows["indicator"])
+def _against(stops: Stops, where: Array, titles: Mapping[str, str]) -> _Part:
+    """The first three indicators that stand against each parcel chosen, failed ones first, and how many there are."""
+    chosen = where[stops.place]
+    at, rank, codes = (each[chosen].astype(np.int64) for each in (stops.place, stops.status, stops.indicator))
+    order = np.argsort(at * len(STOPPING) + rank, kind="stable")
     at, codes = at[order], codes[order]
-    begin = np.flatnonzero(np.r_[True, at[1:] != at[:-1]])
+    begin = np.flatnonzero(np.r_[len(at) > 0, at[1:] != at[:-1]])
     size = np.diff(np.r_[begin, len(at)])
-    who = at[begin]
-    labels = {
-        lang: [column(i).label(lang, titles if lang == "zh" else None) for i in indicators]
-        for lang in ("zh", "en")
-    }
-    for text, lang, first, comma, more in (
-        (zh, "zh", "未通过：", "、", " 等 {} 项"),
-        (en, "en", "not passed: ", ", ", " and {} more"),
-    ):
-        label = np.array(labels[lang], dtype=object)
-        said = first + label[codes[begin]]
-        for place in range(1, _SHOWN):
-            has = size > place
-            said[has] = said[has] + comma + label[codes[begin[has] + place]]
-        many = size > _SHOWN
-        left = size[many] if lang == "zh" else size[many] - _SHOWN
-        numbers, distinct = pd.factorize(left)
-        tails = np.array([more.format(number) for number in distinct.tolist()], dtype=object)
-        said[many] = said[many] + (tails[numbers] if len(tails) else "")
-        text[who] = said
-    return zh, en
+    # The few lists there are, each as a number: how many, then the first three in turn.
+    kinds = len(stops.indicators)
+    lists = size.copy()
+    for place in range(_SHOWN):
+        held = size > place
+        lists *= kinds
+        lists[held] += codes[begin[held] + place]
+    seen, distinct = pd.factorize(lists)
+    numbers = np.zeros(len(where), dtype=np.int64)
+    numbers[at[begin]] = seen + 1
+    zh, en = ["数据有待核实的问题"], ["faults of the data to be settled"]
+    for number in distinct.tolist():
+        much, shown = number, list[str]()
+        for _ in range(_SHOWN):
+            much, code = divmod(much, kinds)
+            shown.insert(0, str(stops.indicators[code]))
+        named = [column(name) for name in shown[:much]]
+        more_zh, more_en = (f" 等 {much} 项", f" and {much - _SHOWN} more") if much > _SHOWN else ("", "")
+        zh.append(f"未通过：{'、'.join(each.label('zh', titles) for each in named)}{more_zh}")
+        en.append(f"not passed: {', '.join(each.label('en') for each in named)}{more_en}")
+    return _Part(numbers, zh, en)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from landplan.errors import Fault, UsageError
+from landplan.schema.words import codes_of, rank_words
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LISTED", "balance_supply", "count_by_zone", "list_supply"]
 
+_STATES = ("ready", "pending", "not_ready")
 _CLASSES = ("stock", "stock_held", "incremental", "incremental_held", "supplied", "unknown")
 LISTED = (
     "parcel_name", "zone_code", "zone_name", "township", "area_m2", "area_registered_m2", "land_use", "industry_code",
@@ -64,8 +66,9 @@ def list_supply(assessment: Assessment, kind: str) -> DataFrame:
         rows = parcels[(parcels[by] == kind).to_numpy(dtype=bool)]
     listed = rows[[name for name in LISTED if name in rows.columns]]
     zone = listed.get("zone_code", pd.Series("", index=listed.index, dtype="str"))
-    keys = pd.DataFrame({"zone": zone, "id": listed.index.astype("str")}, index=listed.index)
-    return pd.DataFrame(listed.loc[keys.sort_values(["zone", "id"], kind="stable").index])
+    number, words = pd.factorize(zone, sort=True)
+    order = np.lexsort((rank_words(listed.index)[0], np.where(number < 0, len(words), number)))
+    return pd.DataFrame(listed.iloc[order])
 
 
 def balance_supply(assessment: Assessment) -> DataFrame:
@@ -118,22 +121,28 @@ def count_by_zone(assessment: Assessment) -> DataFrame:
     """
     parcels = assessment.parcels
     nothing = pd.Series("", index=parcels.index, dtype="str")  # a project may name no zones at all
-    code = parcels.get("zone_code", nothing).to_numpy(dtype=object, na_value="")
-    name = parcels.get("zone_name", nothing).to_numpy(dtype=object, na_value="")
-    names = dict(zip(code.tolist(), name.tolist(), strict=True))
-    zones = sorted((z for z in names if z), key=str) + ([""] if "" in names else [])
-    verdict = parcels["verdict"].to_numpy(dtype=object)
+    number, words = pd.factorize(parcels.get("zone_code", nothing).fillna(""))
+    name = parcels.get("zone_name", nothing).fillna("").array
+    verdict, said = codes_of(parcels["verdict"])
     area = parcels["area_m2"].to_numpy(dtype="float64")
+    order = np.argsort(number, kind="stable")
+    bounds = np.searchsorted(number[order], np.arange(len(words) + 1))
+    inside = {str(zone): order[bounds[n] : bounds[n + 1]] for n, zone in enumerate(words)}
+    zones = sorted(zone for zone in inside if zone) + ([""] if "" in inside else [])
     rows = []
     for zone in [*zones, None]:
-        inside = np.ones(len(parcels), dtype=bool) if zone is None else code == zone
+        held = np.arange(len(parcels)) if zone is None else inside[zone]
         row: dict[str, Any] = {
             "zone_code": "total" if zone is None else zone,
-            "zone_name": "" if zone is None else names[zone],
+            # Where a zone is named in two ways, by the last.
+            "zone_name": "" if zone is None else str(name[held[-1]]),
         }
-        for state in ("ready", "pending", "not_ready", "total"):
-            held = inside if state == "total" else inside & (verdict == state)
-            row[f"{state}_parcels"] = int(held.sum())
-            row[f"{state}_area_m2"] = float(np.nansum(area[held]))
+        judged, land = verdict[held], area[held]
+        for place, state in zip(said.get_indexer(pd.Index(_STATES)), _STATES, strict=True):
+            met = (judged == place) & (place >= 0)
+            row[f"{state}_parcels"] = int(met.sum())
+            row[f"{state}_area_m2"] = float(np.nansum(land[met]))
+        row["total_parcels"] = len(held)
+        row["total_area_m2"] = float(np.nansum(land))
         rows.append(row)
     return pd.DataFrame(rows)

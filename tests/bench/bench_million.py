@@ -329,10 +329,10 @@ def tree_rss_mb(pid: int) -> float:
     return total
 
 
-def run(words: list[str]) -> tuple[float, dict[str, float], float]:
+def run(words: list[str], script: Path = Path(__file__)) -> tuple[float, dict[str, float], float]:
     """Seconds of a whole process, its own account of them, and the most memory it held with its children."""
     begun = time.perf_counter()
-    process = subprocess.Popen([sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, str(script), *words], stdout=subprocess.PIPE, text=True)
     most, over = 0.0, threading.Event()
 
     def watch() -> None:

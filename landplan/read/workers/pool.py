@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from landplan.read.workers import worker
 from landplan.read.workers.process import Process, ReaderError
@@ -56,6 +56,16 @@ class Answer:
 
     about: dict[str, Any]
     table: pa.Table | None
+
+
+class Apart(Protocol):
+    """Takes one column of an answer, some records at a time, so that it is never in memory as a whole."""
+
+    def find(self, about: dict[str, Any], schema: pa.Schema) -> int | None:
+        """Place of the column, by what was said and what stands in the table; None where it has none such."""
+
+    def take(self, column: pa.Array) -> None:
+        """Take the column of some records, in their order."""
 
 
 @dataclass(frozen=True)
@@ -273,9 +283,14 @@ class Pending:
         gone = self._reader.spent + time.monotonic() - self._since
         return max(self._reader.seconds - gone, min(_LEAST_S, self._reader.seconds))
 
-    def answer(self) -> Answer:
+    def answer(self, apart: Apart | None = None) -> Answer:
         """
         Wait for the answer.
+
+        Parameters
+        ----------
+        apart : Apart, optional
+            Who takes one of the columns; the table of the answer has nulls in its place.
 
         Returns
         -------
@@ -289,7 +304,9 @@ class Pending:
         """
         process = self._process
         if process is None:
-            return _checked(*worker.answer(self._request))
+            about, table = worker.answer(self._request)
+            _refuse_errors(about)
+            return Answer(about, None if table is None else _taken_apart(table, about, apart))
         is_used = process.served > 0
         try:
             about = self._listen(process)
@@ -299,9 +316,10 @@ class Pending:
                 raise
             self._discard()
             self._send(is_fresh=True)
-            return self.answer()
+            return self.answer(apart)
+        _refuse_errors(about)
         is_empty = self._out is None or not self._out.stat().st_size
-        return _checked(about, None if self._out is None or is_empty else _load(self._out))
+        return Answer(about, None if self._out is None or is_empty else _load(self._out, about, apart))
 
     def _listen(self, process: Process) -> dict[str, Any]:
         reader = self._reader
@@ -322,31 +340,61 @@ class Pending:
         return about
 
 
-def _load(path: Path) -> pa.Table:
+def _load(path: Path, about: dict[str, Any], apart: Apart | None) -> pa.Table:
     import pyarrow as pa
+
+    def opened(places: list[int] | None) -> Any:
+        return pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=places))
 
     try:
         # Not mapped: the worker still could cut the file short under our feet.
         with pa.OSFile(str(path)) as file:
-            return pa.ipc.open_file(file).read_all()
+            schema = opened(None).schema
+            at = None if apart is None else apart.find(about, schema)
+            others = [place for place in range(len(schema)) if place != at]
+            # No places are all places: a column that stands alone is read twice.
+            table = _validated(opened(others).read_all())
+            if apart is None or at is None:
+                return table
+            alone = opened([at])
+            for k in range(alone.num_record_batches):
+                apart.take(_validated(alone.get_batch(k)).column(0))
+            nulls = pa.nulls(table.num_rows)
+            name = schema.names[at]
+            return table.add_column(at, name, nulls) if others else table.set_column(at, name, nulls)
     except (pa.ArrowException, OSError) as error:
         raise ReaderError("FILE.UNREADABLE", str(error)[:160]) from error
 
 
-def _checked(about: dict[str, Any], table: pa.Table | None) -> Answer:
+def _taken_apart(table: pa.Table, about: dict[str, Any], apart: Apart | None) -> pa.Table:
+    """As ``_load`` gives, of a table that was read here."""
+    import pyarrow as pa
+
+    _validated(table)
+    at = None if apart is None else apart.find(about, table.schema)
+    if apart is None or at is None:
+        return table
+    for chunk in table.column(at).chunks:
+        apart.take(chunk)
+    return table.set_column(at, table.schema.names[at], pa.nulls(table.num_rows))
+
+
+def _validated(part: Any) -> Any:
+    import pyarrow as pa
+
+    try:
+        # Offsets and text as they came from outside: followed unchecked, they lead anywhere in our memory.
+        part.validate(full=True)
+    except (pa.ArrowException, UnicodeError) as error:
+        raise ReaderError("FILE.UNREADABLE", (str(error).splitlines() or [""])[0][:160]) from error
+    return part
+
+
+def _refuse_errors(about: dict[str, Any]) -> None:
     if "error" in about:
         raise ReaderError(
             "LIMIT.READ_MEMORY" if about.get("is_memory") else "FILE.UNREADABLE", str(about["error"])
         )
-    if table is not None:
-        import pyarrow as pa
-
-        try:
-            # Offsets and text as they came from outside: followed unchecked, they lead anywhere in our memory.
-            table.validate(full=True)
-        except (pa.ArrowException, UnicodeError) as error:
-            raise ReaderError("FILE.UNREADABLE", (str(error).splitlines() or [""])[0][:160]) from error
-    return Answer(about, table)
 
 
 def warm_readers(kinds: Iterable[str] = ("vector",)) -> None:

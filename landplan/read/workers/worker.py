@@ -194,13 +194,15 @@ def _table(request: dict[str, Any]) -> tuple[dict[str, Any], pa.Table]:
     """A layer whole, geometry as WKB."""
     from pyogrio.raw import read_arrow
 
+    # A box travels as a list.
+    options = {n: tuple(v) if isinstance(v, list) else v for n, v in request.get("options", {}).items()}
     meta, table = read_arrow(
         request["path"],
         layer=request.get("layer") or None,
         columns=request.get("columns"),
         encoding=request.get("encoding"),
         return_fids=True,
-        **request.get("options", {}),
+        **options,
     )
     about = {name: meta[name] for name in ("crs", "fid_column", "geometry_name")}
     return about, table
