@@ -10,6 +10,7 @@ from landplan.attach import (
     attach_indicators,
     attach_ledger,
     attach_zones,
+    event_issues,
     gather_indicators,
     name_items,
     zones_on,
@@ -154,6 +155,35 @@ def test_an_event_without_a_day_is_said_and_not_used():
     )
     assert found["event_sale_state"].isna().all()
     assert [issue.code for issue in issues] == ["ATTR.EVENT_UNDATED", "ATTR.UNMATCHED"]
+
+
+def test_what_is_wrong_with_events_is_the_same_told_alone():
+    log = events(
+        ("A", "sale", None, "done", None),
+        ("nobody", "sale", None, "done", None),
+        ("nobody", "sale", "2024-01-01", "done", None),
+        ("B", "sale", "2024-01-01", "done", None),
+    )
+    alone = event_issues(worlds.parcels({"A": None, "B": None}), log)
+    assert [(issue.code, issue.parcel_id) for issue in alone] == [
+        ("ATTR.EVENT_UNDATED", "A"),
+        ("ATTR.EVENT_UNDATED", ""),
+        ("ATTR.UNMATCHED", ""),
+    ]
+    assert alone == states(log)[1]
+
+
+def test_indicators_without_a_source_of_their_own_stand_where_their_parcel_does():
+    frame = pd.DataFrame(
+        {"far_min": [1.0, None, 2.0], "source": ["a.shp", "b.shp", None]},
+        index=pd.Index(["B", "C", "A"], name="parcel_id"),
+    )
+    rows = gather_indicators(frame, "set", "")
+    assert rows["parcel_id"].tolist() == ["B", "A"]
+    assert rows["source"].astype("str").fillna("-").tolist() == ["a.shp", "-"]
+    # A file none of whose parcels has a figure is not named.
+    assert rows["source"].cat.categories.tolist() == ["", "a.shp"]
+    assert gather_indicators(frame, "set", "c.csv")["source"].tolist() == ["c.csv"] * 2
 
 
 def test_names_of_items_become_codes_and_unknown_ones_are_said():

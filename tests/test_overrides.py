@@ -177,7 +177,10 @@ def test_a_rule_on_an_evaluation_the_zone_does_not_ask_for_is_exempt_and_no_othe
         },
         index=pd.Index(["A", "B"], name="parcel_id", dtype="str"),
     )
-    found = exempt_evaluations(evaluate_rules(frame, load_rulebook("example.kaifaqu"), TODAY), frame)
+    plain = evaluate_rules(frame, load_rulebook("example.kaifaqu"), TODAY)
+    before = plain.copy()
+    found = exempt_evaluations(plain, frame)
+    pd.testing.assert_frame_equal(plain, before)
     told = found.set_index(["rule_id", "parcel_id"])
     assert told.loc[("evaluation.flood", "A"), ["status", "reason"]].tolist() == ["exempt", "not_required"]
     for key in (("evaluation.flood", "B"), ("evaluation.heritage", "A")):

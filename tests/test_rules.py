@@ -304,6 +304,35 @@ def test_the_longest_key_of_an_industry_table_wins(tmp_path: Path) -> None:
     assert found["reason"].fillna("").tolist() == ["", "", "", "refer"]
 
 
+def test_parcels_are_judged_alike_in_whatever_block_they_fall(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = "{C30: 1.0, C3011: 2.0, 其他: refer}"
+    write_book(tmp_path, "above", rule("far.min", FAR, value="1.2"), rule("invest.min", INVEST, value="150"))
+    path = write_book(
+        tmp_path,
+        "zone",
+        rule("far.min", FAR + "; by: industry_gbt4754_2017", value=values),
+        rule("land_use.kind", "indicator: land_use; test: one_of; force: advisory", value="[一类工业用地]"),
+        extends="above",
+    )
+    rows = range(11)
+    frame = parcels(
+        far_min=[(0.5, 1.1, 1.3, 2.5, np.inf)[n % 5] for n in rows],
+        invest_intensity_cny_per_m2=[(2250.0, np.nan, 10.0)[n % 3] for n in rows],
+        industry_gbt4754_2017=[("C3011", "C3012", np.nan, "C13")[n % 4] for n in rows],
+        land_use=[("一类工业用地", " ", None, "商业用地")[n % 4] for n in rows],
+    )
+    book = load_rulebook(path)
+    days = pd.Series(pd.to_datetime(["2026-11-20", "2019-01-01", None] * 4)[:11], index=frame.index)
+    for as_of in (DAY, days):
+        whole = evaluate_rules(frame, book, as_of)
+        assert set(whole["status"]) >= {"pass", "fail", "unknown"}
+        monkeypatch.setattr("landplan.rules.evaluate._BLOCK", 4)
+        pd.testing.assert_frame_equal(evaluate_rules(frame, book, as_of), whole, check_exact=True)
+        monkeypatch.undo()
+
+
 def test_a_parcel_without_its_key_is_unknown_and_not_one_of_the_others(tmp_path: Path) -> None:
     values = "{C30: 1.0, 其他: 0.1}"
     path = write_book(tmp_path, "zone", rule("far.min", FAR + "; by: industry_gbt4754_2017", value=values))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landplan.schema import as_words, coerce, join_rows, words_of
+from landplan.schema.words import ByParcel, find_words, is_among, rank_words, used_words
 
 texts = st.lists(st.one_of(st.none(), st.text(max_size=4), st.sampled_from(["pass", "fail", ""])), max_size=8)
 
@@ -57,3 +58,55 @@ def test_the_findings_take_every_word_the_dictionary_has_for_them():
     table.loc[0, "status"] = "exempt"
     table.loc[0, "reason"] = "not_required"
     assert table.loc[0, ["status", "reason"]].tolist() == ["exempt", "not_required"]
+
+
+@given(texts, st.lists(st.sampled_from(["pass", "fail", "", "nowhere"]), max_size=3))
+def test_what_a_column_says_is_the_same_held_once_or_not(values, words):
+    plain = column(values)
+    expected = [text in words for text in plain]
+    for held in (plain, as_words(plain, {"exempt"})):
+        assert is_among(held, words).tolist() == expected
+        # A word that only may come to be used is not said.
+        assert used_words(held) == set(plain.dropna())
+
+
+@given(st.lists(st.sampled_from("abcd"), max_size=6), st.lists(st.sampled_from("bcde"), unique=True))
+def test_texts_are_found_where_they_stand_among_the_words(sought, words):
+    found = find_words(pd.Index(sought, dtype="str"), pd.Index(words, dtype="str"))
+    assert found.tolist() == [words.index(text) if text in words else -1 for text in sought]
+
+
+@given(st.lists(st.text(max_size=3), max_size=8))
+def test_texts_are_ranked_among_the_words_a_category_of_them_has(values):
+    rank, words = rank_words(pd.Index(values, dtype="str"))
+    assert words.tolist() == sorted({"", *values})
+    assert [words[place] for place in rank] == values
+
+
+@given(
+    st.permutations(["A", "B", "C"]),
+    st.lists(st.tuples(st.sampled_from([*"ABC", "nobody", None]), st.booleans()), max_size=9),
+    st.booleans(),
+    st.booleans(),
+)
+def test_rows_are_counted_for_the_parcel_they_name_whatever_their_order(index, more, in_order, held_once):
+    # In order: every parcel with its two rows, as findings are; then rows of decisions, of others, of nobody.
+    rows = [(pid, place == 0) for pid in index for place in range(2)] * in_order + more
+    numbers, chosen = column([pid for pid, _ in rows]), np.array([mask for _, mask in rows], dtype=bool)
+    table = ByParcel(as_words(numbers) if held_once else numbers, pd.Index(index, dtype="str"))
+    counts = [sum(pid == own and mask for pid, mask in rows) for own in index]
+    assert table.count(chosen).tolist() == counts
+    assert table.has(chosen).tolist() == [count > 0 for count in counts]
+    places = [index.index(pid) if pid in index else -1 for pid, _ in rows]
+    assert table.places(np.arange(len(rows))).tolist() == places
+
+
+def test_a_column_that_is_not_there_is_added_with_its_dtype_and_says_nothing():
+    given_ids = coerce(pd.DataFrame({"parcel_id": ["A", "B"]}), "indicators")
+    full = pd.DataFrame(
+        {"parcel_id": ["A"], "document": ["x"], "value": [1.0], "on": ["2026-01-01"], "source_row": [3]}
+    )
+    assert given_ids[["document", "value", "on", "source_row"]].isna().all(axis=None)
+    for name in ("value", "on", "source_row"):
+        assert given_ids[name].dtype == coerce(full, "indicators")[name].dtype
+    assert isinstance(given_ids["document"].dtype, pd.CategoricalDtype)
