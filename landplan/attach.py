@@ -67,7 +67,8 @@ def attach_zones(parcels: DataFrame, pieces: DataFrame, zones: DataFrame) -> tup
     parcels : DataFrame, n rows, indexed by parcel_id
         With ``area_m2``.
     pieces : DataFrame
-        Shares by ``parcel_id`` and ``feature`` (zone code), every one kept elsewhere; from the overlay.
+        Shares by ``parcel_id`` and ``feature`` (zone code), every one kept elsewhere; from the overlay. Where ``_at`` tells
+        the place of each parcel, no number is looked up.
     zones : DataFrame
         One row per zone in force: ``zone_code`` and, where known, ``zone_name`` and ``zone_level``.
 
@@ -80,7 +81,8 @@ def attach_zones(parcels: DataFrame, pieces: DataFrame, zones: DataFrame) -> tup
         One per parcel outside every zone.
     """
     keys = parcels.index.astype("str")
-    place = find_words(pd.Index(pieces["parcel_id"]), keys)
+    is_placed = "_at" in pieces.columns
+    place = pieces["_at"].to_numpy() if is_placed else find_words(pd.Index(pieces["parcel_id"]), keys)
     area = pieces["overlap_m2"].to_numpy(dtype="float64")
     number, names = pd.factorize(pieces["feature"], sort=True)
     best = np.zeros(len(keys))

@@ -11,7 +11,7 @@ measured in its neighbour's zone is dozens of square metres off.
 """
 
 from landplan.crs.areas import measure_areas
-from landplan.crs.rings import Rings, are_valid, lay_out_rings, parts_of
+from landplan.crs.rings import Rings, are_valid, lay_out_rings, parts_of, take_apart
 from landplan.crs.systems import (
     as_crs,
     crs_name,
@@ -36,6 +36,7 @@ __all__ = [
     "measuring_epsg",
     "parts_of",
     "same_datum",
+    "take_apart",
     "to_lonlat",
     "transform",
     "transform_box",

@@ -11,7 +11,7 @@ import shapely
 
 from landplan.cores import count_threads
 
-__all__ = ["Rings", "are_valid", "lay_out_rings", "parts_of"]
+__all__ = ["Rings", "are_valid", "lay_out_rings", "parts_of", "take_apart"]
 
 _Array = np.ndarray[Any, Any]
 
@@ -68,9 +68,46 @@ def parts_of(shapes: Any) -> tuple[_Array, _Array]:
     return parts, owner
 
 
-def lay_out_rings(shapes: Any) -> Rings:
+def take_apart(shapes: Any) -> tuple[_Array, _Array, _Array, _Array]:
     """
     Take polygons apart into rings, making no shape of them.
+
+    Parameters
+    ----------
+    shapes : array of n polygons or multipolygons
+        Missing and empty ones have no ring.
+
+    Returns
+    -------
+    points : array of float64, k x 2
+        Every point, closing points included.
+    begins : array of int64, m + 1
+        First point of each ring, and one past the last.
+    owners : array of int64, m
+        Position of the shape each ring belongs to; shells before their holes.
+    is_hole : array of bool, m
+        Whether a ring is a hole.
+    """
+    parts, owner = parts_of(shapes)
+    holes = shapely.get_num_interior_rings(parts)
+    first = np.concatenate([[0], np.cumsum(holes + 1)]).astype(np.int64)
+    lengths = np.empty(first[-1], dtype=np.int64)
+    # Rings are made into objects only where there are holes; a part without is its own ring.
+    plain = holes == 0
+    lengths[first[:-1][plain]] = shapely.get_num_coordinates(parts[plain])
+    is_holed = np.repeat(~plain, holes + 1)
+    lengths[is_holed] = shapely.get_num_coordinates(shapely.get_rings(parts[~plain]))
+    is_hole = np.ones(first[-1], dtype=bool)
+    is_hole[first[:-1]] = False
+    real = lengths > 0  # an empty polygon has a shell of no point
+    begins = np.concatenate([[0], np.cumsum(lengths[real])]).astype(np.int64)
+    owners = np.repeat(owner, holes + 1)[real].astype(np.int64)
+    return shapely.get_coordinates(parts), begins, owners, is_hole[real]
+
+
+def lay_out_rings(shapes: Any) -> Rings:
+    """
+    Take polygons apart into rings, and measure the area within each.
 
     Parameters
     ----------
@@ -89,29 +126,15 @@ def lay_out_rings(shapes: Any) -> Rings:
     >>> rings.is_hole.tolist(), abs(rings.areas).tolist()
     ([False, True], [9.0, 1.0])
     """
-    parts, owner = parts_of(shapes)
-    points = shapely.get_coordinates(parts)
-    holes = shapely.get_num_interior_rings(parts)
-    first = np.concatenate([[0], np.cumsum(holes + 1)]).astype(np.int64)
-    lengths = np.empty(first[-1], dtype=np.int64)
-    # Rings are made into objects only where there are holes; a part without is its own ring.
-    plain = holes == 0
-    lengths[first[:-1][plain]] = shapely.get_num_coordinates(parts[plain])
-    is_holed = np.repeat(~plain, holes + 1)
-    lengths[is_holed] = shapely.get_num_coordinates(shapely.get_rings(parts[~plain]))
-    is_hole = np.ones(first[-1], dtype=bool)
-    is_hole[first[:-1]] = False
-    real = lengths > 0  # an empty polygon has a shell of no point
-    begins = np.concatenate([[0], np.cumsum(lengths[real])]).astype(np.int64)
-    is_hole, owners = is_hole[real], np.repeat(owner, holes + 1)[real]
+    points, begins, owners, is_hole = take_apart(shapes)
     # From the first point of each ring: products of coordinates with a zone prefix would lose the centimetres.
-    near = points - np.repeat(points[begins[:-1]], lengths[real], axis=0)
+    near = points - np.repeat(points[begins[:-1]], np.diff(begins), axis=0)
     cross = near[:-1, 0] * near[1:, 1] - near[1:, 0] * near[:-1, 1]
     # A nothing closes the last ring as it does every other: of eight numbers numpy adds four pairs, of seven one by one.
     cross = np.append(cross, 0.0)
     cross[begins[1:-1] - 1] = 0.0
     areas = np.add.reduceat(cross, begins[:-1]) / 2 if len(owners) else np.zeros(0)
-    return Rings(points, begins, owners.astype(np.int64), is_hole, np.where(is_hole, -areas, areas))
+    return Rings(points, begins, owners, is_hole, np.where(is_hole, -areas, areas))
 
 
 def are_valid(shapes: Any) -> _Array:

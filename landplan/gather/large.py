@@ -14,7 +14,7 @@ from shapely.errors import ShapelyError
 
 from landplan.crs import crs_name, transform
 from landplan.read.door import open_door
-from landplan.read.near import NearFile, is_large, open_near
+from landplan.read.near import NearFile, is_large, open_near, size_of
 from landplan.read.vector import measure_total
 from landplan.read.workers import ReaderError
 from landplan.repair import repair_layer
@@ -140,9 +140,10 @@ def survey_layer(reading: Reading, part: LayerPart, parcels: int) -> Survey | No
         None where the layer is to be read whole: it is small, of a kind in which GDAL finds no places, or the ordinary way
         has to say what is wrong with it.
     """
-    door = open_door(reading.project.path(part.path))
-    if not is_large(door):
+    path = reading.project.path(part.path)
+    if not is_large(path):
         return None
+    door = open_door(path)
     issues: list[Issue] = []
     boxes: list[Any] = []
     bounds: list[Any] = []
@@ -167,7 +168,7 @@ def survey_layer(reading: Reading, part: LayerPart, parcels: int) -> Survey | No
             rows_in += portion.count
     except (ReaderError, ShapelyError, OSError, ValueError):
         return None
-    tile = tile_of(sum(each.stat().st_size for each in door.files), parcels)
+    tile = tile_of(size_of(path), parcels)
     held = np.array(bounds)
     held = held[~np.isnan(held).any(axis=1)] if len(held) else held
     if not len(held):

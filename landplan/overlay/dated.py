@@ -11,6 +11,7 @@ import pandas as pd
 from geopandas import GeoDataFrame
 
 from landplan.overlay.ground import Method
+from landplan.overlay.measure import cover_shares
 from landplan.overlay.pieces import measure_shares
 
 __all__ = ["WHOLE", "measure_boundaries", "measure_servicing"]
@@ -145,12 +146,8 @@ def _days(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
 
 def _covered(parcels: GeoDataFrame, polygons: GeoDataFrame, method: Method) -> pd.Series[Any]:
     """Share of each parcel under the polygons, those that overlap counted once; NaN without an area."""
-    share = pd.Series(0.0, index=parcels.index, dtype="float64")
-    if len(polygons):
-        found = measure_shares(parcels, polygons, method=method).set_index("parcel_id")["overlap_share"]
-        share[:] = found.reindex(parcels.index.astype("str")).fillna(0.0).to_numpy(dtype="float64")
-    share[parcels["area_m2"].isna().to_numpy(dtype=bool)] = np.nan
-    return share
+    share = pd.Series(cover_shares(parcels, polygons, method), index=parcels.index)
+    return share.mask(parcels["area_m2"].isna())
 
 
 def _largest(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Coverage",
+    "cover_shares",
     "coverage_of",
     "measure_coverage",
     "measure_evaluations",
@@ -208,11 +209,11 @@ def measure_coverage(
         share = np.full(len(parcels), np.nan)
         until = np.full(len(parcels), np.datetime64("NaT", "s"))
         if held is not None:
-            share = _covered(parcels, held.lasting, method)
+            share = cover_shares(parcels, held.lasting, method)
             unknown = parcels["area_m2"].isna().to_numpy(dtype=bool)
             if held.doubtful is not None:
                 # Where one that may be in date would cover more, nothing is known.
-                unknown = unknown | (_covered(parcels, held.doubtful, method) > share + 1e-9)
+                unknown = unknown | (cover_shares(parcels, held.doubtful, method) > share + 1e-9)
             share[unknown] = np.nan
             until = _until(parcels, held.dated, np.datetime64(as_of, "s"), method)
         result[f"evaluation_{item}_share"] = pd.Series(share, index=parcels.index)
@@ -220,10 +221,27 @@ def measure_coverage(
     return pd.DataFrame(result, index=parcels.index)
 
 
-def _covered(parcels: GeoDataFrame, evaluations: GeoDataFrame, method: Method) -> Any:
+def cover_shares(parcels: GeoDataFrame, polygons: GeoDataFrame, method: Method) -> Any:
+    """
+    Measure how much of each parcel some polygons cover; land under several of them counts once.
+
+    Parameters
+    ----------
+    parcels : GeoDataFrame, n rows
+        With ``area_m2`` and ``measure_epsg``.
+    polygons : GeoDataFrame
+        Valid; none covers nothing.
+    method : {"exact", "fast"}
+        By shapely, or compiled.
+
+    Returns
+    -------
+    array of float64, n
+        0 to 1; 0 for a parcel without an area, too.
+    """
     share = np.zeros(len(parcels))
-    if len(evaluations):
-        found = find_shares(parcels, evaluations, method=method)
+    if len(polygons):
+        found = find_shares(parcels, polygons, method=method)
         share[found["_at"].to_numpy()] = found["overlap_share"].to_numpy()
     return share
 

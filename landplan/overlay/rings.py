@@ -100,26 +100,10 @@ def rings_of(shapes: _Array) -> Rings:
     Rings
         Of the same polygons in the same order.
     """
-    import shapely
+    from landplan.crs import take_apart
 
-    from landplan.crs import parts_of
-
-    parts, rows = parts_of(shapes)
-    points = np.ascontiguousarray(shapely.get_coordinates(parts), dtype=np.float64)
-    holes = shapely.get_num_interior_rings(parts)
-    begins = np.concatenate([[0], np.cumsum(holes + 1)])
-    lengths = np.empty(begins[-1], dtype=np.int64)
-    # Rings are made into objects only where there are holes; a part without is its own ring.
-    plain = holes == 0
-    lengths[begins[:-1][plain]] = shapely.get_num_coordinates(parts[plain])
-    is_holed = np.repeat(~plain, holes + 1)
-    lengths[is_holed] = shapely.get_num_coordinates(shapely.get_rings(parts[~plain]))
-    is_shell = np.zeros(len(lengths), dtype=np.bool_)
-    is_shell[begins[:-1]] = True
-    real = lengths > 0  # an empty polygon has a shell of no point
-    ends = np.concatenate([[0], np.cumsum(lengths[real])]).astype(np.int64)
-    owners = np.repeat(rows, holes + 1)[real].astype(np.int64)
-    return _rings(points, ends, owners, is_shell[real], len(shapes))
+    points, begins, rows, is_hole = take_apart(shapes)
+    return _rings(np.ascontiguousarray(points, dtype=np.float64), begins, rows, ~is_hole, len(shapes))
 
 
 def rings_of_wkb(columns: Sequence[pa.Array], near: Near | None = None, workers: int | None = None) -> Rings:

@@ -24,7 +24,7 @@ from landplan.read.place import Placement, decide_crs
 from landplan.read.stage import is_plain, staged
 from landplan.read.workers import Reader
 
-__all__ = ["NearFile", "Portion", "is_large", "open_near"]
+__all__ = ["NearFile", "Portion", "is_large", "open_near", "size_of"]
 
 _Array = np.ndarray[Any, Any]
 
@@ -124,26 +124,40 @@ class NearFile:
         return geopandas.GeoDataFrame(geometry=drawn, crs=own)
 
 
-def is_large(door: Door) -> bool:
+def size_of(path: Path) -> int:
     """
-    Tell whether a layer is left in its file.
+    Tell how large a source is, without opening it.
 
     Parameters
     ----------
-    door : Door
-        What stands behind the path.
+    path : Path
+        A file, or the folder of a FileGDB.
+
+    Returns
+    -------
+    int
+        Bytes; 0 where there is nothing.
+    """
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.iterdir())
+    return path.stat().st_size if path.is_file() else 0
+
+
+def is_large(path: Path) -> bool:
+    """
+    Tell whether a file is so large that its layer is left in it, if it is of a kind for that.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or the folder of a FileGDB; it is not opened, and not a byte is hashed.
 
     Returns
     -------
     bool
-        True for files of 512 MB and more in which GDAL finds places, and which it may be given as they are.
+        True from 512 MB on.
     """
-    return (
-        door.is_open
-        and door.kind in _KINDS
-        and is_plain(door)
-        and sum(file.stat().st_size for file in door.files) >= _LARGE_BYTES
-    )
+    return size_of(path) >= _LARGE_BYTES
 
 
 def open_near(
@@ -155,14 +169,15 @@ def open_near(
     Parameters
     ----------
     door : Door
-        One that ``is_large``.
+        What stands behind a large file.
     layer, crs : str, optional
         As the project says.
 
     Returns
     -------
     tuple of (NearFile, Placement), or None
-        None where the ordinary way has something to say: which layer is meant, or where it lies.
+        None where GDAL finds no places in such a file, or must not be given it as it is, or where the ordinary way has
+        something to say: what is wrong with it, which layer is meant, or where it lies.
 
     Raises
     ------
@@ -171,6 +186,8 @@ def open_near(
     CRSError
         If ``crs`` is not one.
     """
+    if not (door.is_open and door.kind in _KINDS and is_plain(door)):
+        return None
     with staged(door) as stage:
         names = [name for name, kind in name_layers(stage, door.kind) if kind]
     chosen = layer if layer in names else names[0] if layer is None and len(names) == 1 else None

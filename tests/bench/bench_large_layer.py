@@ -73,10 +73,9 @@ def measure(folder: Path, path: Path, is_left: bool) -> dict[str, float]:
     drawn = time.perf_counter()
     layer: Any
     if is_left:
-        door = open_door(path)
-        if not is_large(door):
+        if not is_large(path):
             raise SystemExit(f"{path} is too small to be left in its file")
-        opened = open_near(door)
+        opened = open_near(open_door(path))
         layer = (
             LargeLayer(opened[0], "patches", tile_of(path.stat().st_size, len(parcels))) if opened else None
         )
