@@ -126,6 +126,11 @@ class Provenance:
     complete: tuple[str, ...] = ()
     known_on: str = ""
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """Titles of layers and items by name: what columns and findings about them are called."""
+        return {**self.layers, **self.items}
+
 
 @dataclass(frozen=True)
 class Assessment:

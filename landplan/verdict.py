@@ -451,7 +451,7 @@ def why_all(
     """
     parcels = assessment.parcels
     wanted = set(parcels.index.astype("str") if parcel_ids is None else parcel_ids)
-    titles = {**assessment.provenance.layers, **assessment.provenance.items}
+    titles = assessment.provenance.titles
     as_of = pd.Timestamp(assessment.provenance.as_of)
     reasons: dict[str, list[Reason]] = {str(pid): [] for pid in parcels.index if str(pid) in wanted}
     findings = assessment.findings
@@ -536,7 +536,7 @@ def rank_reasons(assessment: Assessment, lang: str = "zh") -> DataFrame:
     DataFrame
         ``rule_id``, ``status``, ``label``, ``parcels`` (宗) and ``area_m2``; one parcel counts once per rule and status.
     """
-    titles = {**assessment.provenance.layers, **assessment.provenance.items}
+    titles = assessment.provenance.titles
     parcels, findings, issues = assessment.parcels, assessment.findings, assessment.issues
     chosen = np.flatnonzero(is_open(findings))
     blocking = np.flatnonzero(issues["is_blocking"].fillna(False).to_numpy(dtype=bool))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from landplan.cli.app import cli, day_option, format_option, project_option, recorded
-from landplan.cli.supply import hand_out, output_option, say_origin, titles_of
+from landplan.cli.supply import hand_out, output_option, say_origin
 from landplan.errors import Fault, UsageError
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def diff(before: str, after: str, project: Path, kind: str | None, output: Path 
             closed = other.take("books")
             books = None if closed is None else closed.rows
         table = diff_lists(
-            pair[0], pair[1], events=now.events, parcels=books, findings=found, titles=titles_of(now)
+            pair[0], pair[1], events=now.events, parcels=books, findings=found, titles=now.provenance.titles
         )
         days = f"{pair[0].as_of.isoformat()} → {pair[1].as_of.isoformat()}"
         differences.append((name, table, f"{before} → {after}（{days}）"))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from landplan.reports.lists import Listing
     from landplan.tables import Assessment
 
-__all__ = ["hand_out", "output_option", "say_origin", "titles_of"]
+__all__ = ["hand_out", "output_option", "say_origin"]
 
 _KINDS = ("stock", "incremental", "reserve", "batches", "capacity", "buildings")
 _SUFFIXES = ("csv", "json", "xlsx")
@@ -76,11 +76,6 @@ def _write_text(text: str, form: str, output: Path | None) -> None:
     # Excel and WPS take a CSV for GBK unless it begins with a byte order mark.
     publish_text(output, text, encoding="utf-8-sig" if form == "csv" else "utf-8")
     click.echo(f"已写 {output}")
-
-
-def titles_of(assessment: Assessment) -> dict[str, str]:
-    """Titles of layers and items, by name."""
-    return {**assessment.provenance.layers, **assessment.provenance.items}
 
 
 def _print(listing: Listing) -> None:
@@ -247,18 +242,10 @@ def _reserve(
     import pandas as pd
 
     from landplan.reports.balances import list_admissions, list_reserve
-    from landplan.supply import announce_admissions, measure_supply_years, reserve_register
+    from landplan.supply import announce_admissions, measure_supply_years, reserve_of
 
     told = assessment.provenance
-    register = reserve_register(
-        assessment.parcels,
-        assessment.events,
-        assessment.findings,
-        told.as_of,
-        told.complete,
-        project.supply.admission,
-        titles_of(assessment),
-    )
+    register = reserve_of(assessment, project.supply.admission, assessment.provenance.titles)
     years = measure_supply_years(
         assessment.parcels,
         assessment.events,
@@ -276,8 +263,8 @@ def _reserve(
     if since is not None or is_public:
         first = since or date(1900, 1, 1)
         told_of = announce_admissions(register, pd.DataFrame(assessment.parcels), first, told.as_of)
-        return [list_admissions(told_of, titles_of(assessment))]
-    return list_reserve(register, years, project.supply.pace_years, titles_of(assessment))
+        return [list_admissions(told_of, assessment.provenance.titles)]
+    return list_reserve(register, years, project.supply.pace_years, assessment.provenance.titles)
 
 
 def _register(assessment: Assessment, *names: str) -> list[pd.DataFrame]:
@@ -315,7 +302,7 @@ def _batches(assessment: Assessment, project: Project, zone: str | None, party: 
         assessment.provenance.as_of,
         project.supply.batch_requires,
         partial(add_workdays, calendar=calendar),
-        titles_of(assessment),
+        assessment.provenance.titles,
     )
     if zone is not None:
         inside = _of_zone(assessment.parcels, assessment, zone).index.astype("str")
@@ -323,7 +310,7 @@ def _batches(assessment: Assessment, project: Project, zone: str | None, party: 
         board = board[board.index.isin(numbers)]
     if party is not None:
         board = board[board["party"].fillna("").str.contains(party, regex=False).to_numpy(dtype=bool)]
-    return list_batches(board, titles_of(assessment))
+    return list_batches(board, assessment.provenance.titles)
 
 
 def _capacities(assessment: Assessment, zone: str | None) -> Listing:
@@ -332,7 +319,7 @@ def _capacities(assessment: Assessment, zone: str | None) -> Listing:
 
     (capacities,) = _register(assessment, "capacities")
     headroom, _ = measure_headroom(capacities, assessment.registers.get("holds"), assessment.provenance.as_of)
-    return list_capacities(_of_zone(headroom, assessment, zone), titles_of(assessment))
+    return list_capacities(_of_zone(headroom, assessment, zone), assessment.provenance.titles)
 
 
 def _buildings(assessment: Assessment, zone: str | None) -> Listing:
@@ -342,7 +329,7 @@ def _buildings(assessment: Assessment, zone: str | None) -> Listing:
     (buildings,) = _register(assessment, "buildings")
     code = None if zone is None else _zone_code(assessment, zone)
     listed, _ = list_buildings(buildings, assessment.provenance.as_of, code)
-    return list_buildings_of(listed, measure_usage(listed), titles_of(assessment))
+    return list_buildings_of(listed, measure_usage(listed), assessment.provenance.titles)
 
 
 # -- a period

@@ -174,7 +174,7 @@ def _are_stars(polygons: _Array) -> _Array:
     What lies too near to a straight line to tell is not said to be a star.
     """
     counts = shapely.get_num_coordinates(polygons)
-    stars = counts > 3
+    stars: _Array = counts > 3
     counts = counts[stars]
     if not len(counts):
         return stars

@@ -13,7 +13,7 @@ from landplan.maps.facts import say_rows
 from landplan.maps.ledgers import list_buildings_on_map, list_capacity, list_register
 from landplan.maps.themes import Block, Listing, Theme
 from landplan.schema import coerce, column
-from landplan.supply import ADMISSION, board_batches, list_supply, reserve_register
+from landplan.supply import ADMISSION, board_batches, list_supply, reserve_of
 from landplan.supply.lists import LISTED
 from landplan.workdays import add_workdays, load_calendar
 
@@ -111,10 +111,6 @@ def make_listing(
     return makers[view](assessment, project)
 
 
-def _titles(assessment: Assessment) -> dict[str, str]:
-    return {**assessment.provenance.layers, **assessment.provenance.items}
-
-
 def _nothing_for(view: str, needs_zh: str, needs_en: str) -> UsageError:
     return UsageError(
         Fault(
@@ -172,7 +168,7 @@ def _supply_blocks(assessment: Assessment, kind: str) -> dict[str, list[Block]]:
         "supply_reason_zh", "stock_kind", *_AXES, *(n for n in LISTED if n not in (*_IN_HEAD, "supply_reason_zh")),
     ]  # fmt: skip
     rows = assessment.parcels.loc[listed.index]
-    return _blocks(rows, [str(pid) for pid in rows.index], names, _titles(assessment))
+    return _blocks(rows, [str(pid) for pid in rows.index], names, assessment.provenance.titles)
 
 
 def _stock(assessment: Assessment, _: Project | None) -> Listing:
@@ -225,17 +221,8 @@ def _incremental(assessment: Assessment, _: Project | None) -> Listing:
 
 
 def _reserve(assessment: Assessment, project: Project | None) -> Listing:
-    origin = assessment.provenance
     asked = tuple(project.supply.admission) if project else ADMISSION
-    rows = reserve_register(
-        assessment.parcels,
-        assessment.events,
-        assessment.findings,
-        origin.as_of,
-        complete=origin.complete,
-        admission=asked,
-        titles=origin.items,
-    )
+    rows = reserve_of(assessment, asked)
     ids = rows["parcel_id"].astype("str")
     last = rows.set_index(ids).pipe(lambda held: held[~held.index.duplicated(keep="last")])
     inside = last["exit_on"].isna().to_numpy(dtype=bool)
@@ -270,7 +257,7 @@ def _reserve(assessment: Assessment, project: Project | None) -> Listing:
     ]
     days = rows["entry_on"].dt.strftime("%Y-%m-%d").fillna("入库日不明").tolist()
     blocks = _blocks(
-        rows, ids.tolist(), _RESERVE, _titles(assessment), [f"{day} 入库" for day in days] if len(rows) else None
+        rows, ids.tolist(), _RESERVE, assessment.provenance.titles, [f"{day} 入库" for day in days] if len(rows) else None
     )  # fmt: skip
     return Listing("标准地储备库一张图", "储备信息", themes, blocks, empty="截至评定日没有入库记录。")
 
@@ -280,7 +267,7 @@ def _batches(assessment: Assessment, project: Project | None) -> Listing:
     if members is None or members.empty:
         raise _nothing_for("batches", "没有 [registers.batches]", "there is no [registers.batches]")
     steps = assessment.registers.get("batch_events", coerce(pd.DataFrame(), "batch_events"))
-    titles = _titles(assessment)
+    titles = assessment.provenance.titles
     calendar = load_calendar(project.path(project.calendar.path) if project and project.calendar else None)
     board = board_batches(
         members,
@@ -341,7 +328,7 @@ def _readiness(assessment: Assessment, _: Project | None) -> Listing:
     parcels, as_of = assessment.parcels, pd.Timestamp(assessment.provenance.as_of)
     if "tier" not in parcels:
         raise _nothing_for("readiness", "没有成熟度结果", "the assessment has no tiers")
-    titles = _titles(assessment)
+    titles = assessment.provenance.titles
     every = np.ones(len(parcels), dtype=bool)
     themes = []
     for name, title in (("tier", "成熟度"), ("servicing_level", "通平程度"), ("clear_land", "净地")):

@@ -173,7 +173,7 @@ def draw_map(
     bounds = _bounds(shapes) or _bounds(encode_shapes(held))
     anchor = parcels if any(shapes) else assessment.zones
     grid = draw_grid(anchor, bounds) if bounds else None
-    titles = {**provenance.layers, **provenance.items} if for_whom == "planner" else provenance.items
+    titles = provenance.titles if for_whom == "planner" else provenance.items
     data: dict[str, Any] = {
         "view": for_whom,
         "title": title or provenance.project,

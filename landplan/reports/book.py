@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import xlsxwriter
 from python_calamine import CalamineError, CalamineWorkbook
@@ -15,7 +16,10 @@ from landplan.errors import Fault, StoreError
 from landplan.publish import publish
 from landplan.reports.page import Page
 
-__all__ = ["publish_book"]
+if TYPE_CHECKING:
+    from landplan.tables import Assessment
+
+__all__ = ["publish_book", "publish_report"]
 
 # Text stays text whatever it begins with.
 _OPTIONS = {
@@ -106,3 +110,56 @@ def publish_book(
             )
 
     return publish(path, write, verify)
+
+
+def publish_report(
+    path: Path,
+    fills: Mapping[str, Callable[[Page], None]],
+    assessment: Assessment,
+    title: str,
+    *,
+    names_books: bool = True,
+) -> Path:
+    """
+    Write a workbook that tells of an assessment: named, dated and footed by what it rests on.
+
+    Parameters
+    ----------
+    path : Path
+        Name of the file, ending in ``.xlsx``; a former one is replaced in one step.
+    fills : mapping of str to callable
+        As ``publish_book`` takes them.
+    assessment : Assessment
+        What was judged.
+    title : str
+        What the workbook is, after the name of the project.
+    names_books : bool, default True
+        Whether the foot of a page names the rulebooks.
+
+    Returns
+    -------
+    Path
+        The workbook.
+
+    Raises
+    ------
+    StoreError
+        As ``publish_book``, and if the name is that of something else.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".xlsx":
+        raise StoreError(
+            Fault(en="a workbook ends in .xlsx.", zh="工作簿只能保存为 .xlsx 文件。", at=str(path))
+        )
+    told = assessment.provenance
+    # Short: on a narrow sheet the foot of the page has room for half of what the head says.
+    sample = "示例数据，不作依据  " if told.is_sample else ""
+    books = f"规则集 {'、'.join(book.name for book in told.books)}  " if names_books else ""
+    return publish_book(
+        path,
+        fills,
+        title=f"{told.project} {title}",
+        author=f"landplan {told.version}",
+        day=told.as_of,
+        footer=f"{sample}{told.project}  评定日 {told.as_of.isoformat()}  {books}landplan {told.version}",
+    )

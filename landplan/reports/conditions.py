@@ -91,7 +91,7 @@ def gather_conditions(assessment: Assessment, parcel_id: str) -> Conditions:
         If there is no such parcel.
     """
     told = assessment.provenance
-    titles = {**told.layers, **told.items}
+    titles = told.titles
     frame = pd.DataFrame(assessment.parcels.loc[[parcel_id]].drop(columns="geometry"))
     names = [str(name) for name in frame.columns if column(str(name)).audience == "public"]
     # Shown as people read it: unit and word by the dictionary, and nothing that is not public gets this far.

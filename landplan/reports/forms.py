@@ -18,6 +18,7 @@ import pandas as pd
 from landplan.issues import clean_text
 from landplan.registers import Declaration, display_register
 from landplan.reports.book import publish_book
+from landplan.reports.lists import safe_text
 from landplan.reports.page import BORDER, TONES, Cell, Field, Page, text_width
 from landplan.schema import Column
 from landplan.units import convert, unit_symbols
@@ -32,8 +33,6 @@ _PAGE_WIDTH = 190  # half-width characters that a sheet of A4 shows in a size on
 _SHEET_NAME = re.compile(r"[\[\]:*?/\\]")
 _MOST_LISTED = 60
 _MOST_MESSAGE, _MOST_TITLE = 255, 32
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-_FORMULA_MARKS = ("=", "+", "-", "@")
 _SPAN = re.compile(r"(-?[\d.]+)\.\.(-?[\d.]+)")
 # Kinds that ledgers with a unit in every row are kept in.
 _ROW_UNITS = ("apparent_power", "power", "flow", "mass_flow", "annual_energy", "annual_mass", "mass", "area")
@@ -210,8 +209,7 @@ def register_as_csv(frame: pd.DataFrame, declaration: Declaration) -> str:
 def _plain(cell: Any) -> str:
     if isinstance(cell, float):
         return f"{cell:.12g}"
-    text = clean_text(str(cell))
-    return f"'{text}" if text[:1] in _FORMULA_MARKS and not _NUMBER.fullmatch(text) else text
+    return safe_text(clean_text(str(cell)))
 
 
 def _printed(values: pd.Series[Any], shown: pd.Series[Any], column: Column, header: str) -> Field:

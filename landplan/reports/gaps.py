@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from landplan.errors import Fault, StoreError
 from landplan.issues import clean_text
-from landplan.reports.book import publish_book
+from landplan.reports.book import publish_report
+from landplan.reports.fields import titles_of
 from landplan.reports.page import Cell, Field, Page, fields_of
 from landplan.schema import column, display
 from landplan.units import convert
@@ -54,7 +54,7 @@ def gaps_as_csv(assessment: Assessment, rows: pd.DataFrame) -> str:
     str
         A header with units, one row per task. Text that Excel would run as a formula begins with an apostrophe.
     """
-    shown = display(rows[list(_ROWS)], titles=_titles(assessment))
+    shown = display(rows[list(_ROWS)], titles=assessment.provenance.titles)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(shown.columns)
@@ -92,33 +92,21 @@ def write_gaps(
     StoreError
         If the place cannot be written, or the file is open in Excel or WPS; the old one stays.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".xlsx":
-        raise StoreError(
-            Fault(en="a workbook ends in .xlsx.", zh="工作簿只能保存为 .xlsx 文件。", at=str(path))
-        )
-    told = assessment.provenance
-    sample = "示例数据，不作依据  " if told.is_sample else ""
-    return publish_book(
+    return publish_report(
         path,
         {
             "汇总": lambda page: _sums(page, assessment, sums, due),
             "用地清单": lambda page: _rows(page, assessment, rows),
         },
-        title=f"{told.project} 用地清单",
-        author=f"landplan {told.version}",
-        day=told.as_of,
-        footer=f"{sample}{told.project}  评定日 {told.as_of.isoformat()}  landplan {told.version}",
+        assessment,
+        "用地清单",
+        names_books=False,
     )
-
-
-def _titles(assessment: Assessment) -> dict[str, str]:
-    return {**assessment.provenance.layers, **assessment.provenance.items}
 
 
 def _sums(page: Page, assessment: Assessment, sums: pd.DataFrame, due: date | None) -> None:
     frame = sums.reset_index(names="parcel_id")
-    fields = fields_of(frame, _SUMS, _titles(assessment))
+    fields = fields_of(frame, _SUMS, assessment.provenance.titles)
     fields.append(Field("最先要办", frame["next_move"].tolist()))
     if due is not None:
         spare: list[Cell] = [None if pd.isna(value) else int(value) for value in frame["days_to_spare"]]
@@ -132,26 +120,20 @@ def _sums(page: Page, assessment: Assessment, sums: pd.DataFrame, due: date | No
 
 
 def _rows(page: Page, assessment: Assessment, rows: pd.DataFrame) -> None:
-    fields = fields_of(rows, [name for name in _ROWS if name != "is_critical"], _titles(assessment))
+    fields = fields_of(rows, [name for name in _ROWS if name != "is_critical"], assessment.provenance.titles)
     stars: list[Cell] = ["★" if value else None for value in rows["is_critical"].fillna(False)]
     fields.insert(1, Field(column("is_critical").label("zh"), stars))
     # Codes of what comes before are for programs; people read the titles.
     titles = dict(zip(rows["item"], rows["title"], strict=True))
     for item in fields:
         if item.header == column("after").label("zh"):
-            item.values = [_named(value, titles) for value in item.values]
+            item.values = [titles_of(value, titles) for value in item.values]
     page.fit(fields)
     page.title("用地清单", list(_NOTES), span=9, is_sample=assessment.provenance.is_sample)
     left_over = page.table(fields, empty="（没有待办事项）")
     if left_over:
         page.write(page.row, 0, f"另有 {left_over} 行超出工作表上限，见结果文件的 tasks 表。", bold=True)
         page.row += 1
-
-
-def _named(value: Cell, titles: dict[str, str]) -> Cell:
-    if not isinstance(value, str):
-        return value
-    return "、".join(titles.get(code, code) for code in value.split("、"))
 
 
 def _cell(value: Any) -> str:

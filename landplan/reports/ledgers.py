@@ -14,7 +14,7 @@ from landplan.registers import filter_register, load_declaration
 from landplan.reports.page import Cell, Field, Page, fields_of
 from landplan.resources import balance_funds, list_buildings, measure_headroom, measure_usage
 from landplan.schema import Column, coerce, column, dictionary
-from landplan.supply import ADMISSION, board_batches, reserve_register
+from landplan.supply import ADMISSION, board_batches, reserve_of
 from landplan.supply.books import BOOK_RULE, book_areas
 from landplan.workdays import add_workdays, load_calendar
 
@@ -85,10 +85,6 @@ def _sheet_name(title: str, taken: set[str]) -> str:
         name = f"{plain[: _LONGEST_NAME - 3]} {number}"
         number += 1
     return name
-
-
-def _titles(assessment: Assessment) -> dict[str, str]:
-    return {**assessment.provenance.layers, **assessment.provenance.items}
 
 
 def _sheet(
@@ -175,19 +171,11 @@ def _with_land(rows: DataFrame, parcels: DataFrame) -> DataFrame:
 def _reserve(assessment: Assessment, project: Project | None) -> Fill | None:
     told = assessment.provenance
     asked = tuple(project.supply.admission) if project else ADMISSION
-    rows = reserve_register(
-        assessment.parcels,
-        assessment.events,
-        assessment.findings,
-        told.as_of,
-        complete=told.complete,
-        admission=asked,
-        titles=told.items,
-    )
+    rows = reserve_of(assessment, asked)
     if rows.empty:
         return None
     rows = _with_land(rows, assessment.parcels)
-    fields = fields_of(rows, ["parcel_id", *_LAND[:3], *_RESERVE, *_LAND[3:]], _titles(assessment))
+    fields = fields_of(rows, ["parcel_id", *_LAND[:3], *_RESERVE, *_LAND[3:]], assessment.provenance.titles)
     inside = rows["exit_on"].isna().to_numpy(dtype=bool)
     area = column("area_m2").header()
     sums: dict[str, Cell] = {fields[0].header: "在库合计", fields[1].header: f"{int(inside.sum())} 宗"}
@@ -214,7 +202,7 @@ def _batches(assessment: Assessment, project: Project | None) -> Fill | None:
         lambda day, count: add_workdays(day, count, calendar),
         assessment.provenance.items,
     ).reset_index()
-    fields = fields_of(board, [str(name) for name in board.columns], _titles(assessment))
+    fields = fields_of(board, [str(name) for name in board.columns], assessment.provenance.titles)
     listed = members.groupby("batch_no", sort=False)["parcel_id"].agg(
         lambda ids: "、".join(ids.astype("str"))
     )
@@ -228,7 +216,7 @@ def _tasks(assessment: Assessment, _: Project | None) -> Fill | None:
     tasks = assessment.tasks
     if tasks.empty:
         return None
-    titles = _titles(assessment)
+    titles = assessment.provenance.titles
     titles |= {
         str(item): title
         for item, title in zip(tasks["item"], tasks["title"], strict=True)
@@ -258,7 +246,7 @@ def _capacities(assessment: Assessment, _: Project | None) -> Fill | None:
         f"每个节点截至 {as_of.isoformat()} 的最近一行；余量 = 总容量 - 已用 - 已承诺 - 已预留（含在册占用），单位见“单位”列。",
         "超过一个季度未更新的为“已过期”，依据它的结论转为待补正；余量空白为无法计算。",
     ]
-    return _sheet(assessment, "要素台账", notes, fields_of(nodes, names, _titles(assessment)))
+    return _sheet(assessment, "要素台账", notes, fields_of(nodes, names, assessment.provenance.titles))
 
 
 def _buildings(assessment: Assessment, _: Project | None) -> Fill | None:
@@ -277,7 +265,7 @@ def _buildings(assessment: Assessment, _: Project | None) -> Fill | None:
     ]
     ordered = ["building_id", "storey", "building_name", "building_kind", "parcel_id", "zone_code"]
     fields = fields_of(
-        rows, [*ordered, *(name for name in names if name not in ordered)], _titles(assessment)
+        rows, [*ordered, *(name for name in names if name not in ordered)], assessment.provenance.titles
     )
     fields = [item for item in fields if any(value is not None for value in item.values)]
     notes = [f"每栋（层）截至 {as_of.isoformat()} 的最近一行，空置多的在前；超过一个季度未更新的为“已过期”。"]
@@ -341,7 +329,7 @@ def _register(
         notes = ["没有找到这个登记簿的声明，照原样列出。"]
     known = [n for n in live.columns if n in columns or n in dictionary()]
     shown = [n for n in (columns or known) if n in live.columns]
-    fields = fields_of(live, [str(n) for n in shown], _titles(assessment), columns)
+    fields = fields_of(live, [str(n) for n in shown], assessment.provenance.titles, columns)
     if not columns:
         fields += [
             Field(str(n), [None if pd.isna(value) else str(value) for value in live[n]])

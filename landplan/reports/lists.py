@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from landplan.errors import Fault, StoreError
 from landplan.issues import clean_text
-from landplan.reports.book import publish_book
+from landplan.reports.book import publish_report
 from landplan.reports.page import Cell, Field, Page, fields_of
 from landplan.schema import column
 from landplan.supply import balance_supply, list_supply
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AREA_FORMAT", "AREA_NOTE", "COUNT_FORMAT", "Listing", "cell_text", "list_as_csv", "list_rows", "listing_as_csv",
-    "listing_as_json", "mu_of", "origin_line", "records_of", "table_of", "titles_of", "word_of", "write_listings",
+    "listing_as_json", "mu_of", "origin_line", "records_of", "safe_text", "table_of", "word_of", "write_listings",
 ]  # fmt: skip
 
 AREA_NOTE = (
@@ -35,7 +34,7 @@ AREA_NOTE = (
 )
 AREA_FORMAT, COUNT_FORMAT = "#,##0.00", "0"
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-_FORMULA = "=+-@"
+_FORMULA_MARKS = ("=", "+", "-", "@")
 _TITLES = {"stock": "存量可出让土地清单", "incremental": "增量可报批土地清单", "books": "全部地块清单"}
 _UNLISTED = ("zone_code", "supply_class", "supply_reason_en")
 
@@ -127,23 +126,6 @@ def origin_line(assessment: Assessment) -> str:
     sample = "示例数据，不作依据。" if told.is_sample else ""
     parts = [told.project, f"评定日 {told.as_of.isoformat()}", *([f"规则集 {books}"] if books else [])]
     return f"{sample}来源：{'，'.join(parts)}，landplan {told.version}"
-
-
-def titles_of(assessment: Assessment) -> dict[str, str]:
-    """
-    Give the titles of layers and items.
-
-    Parameters
-    ----------
-    assessment : Assessment
-        What was judged.
-
-    Returns
-    -------
-    dict of str to str
-        By name.
-    """
-    return {**assessment.provenance.layers, **assessment.provenance.items}
 
 
 def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -264,7 +246,7 @@ def list_rows(
         _TITLES[kind],
         frame,
         shown,
-        titles_of(assessment),
+        assessment.provenance.titles,
         sums=sums,
         notes=[AREA_NOTE],
         more={} if audience == "public" else {"balance": balance},
@@ -335,10 +317,21 @@ def cell_text(value: Cell, number: str = "", *, is_grouped: bool = False) -> str
     return clean_text(str(value))
 
 
-def _safe(value: Cell, number: str) -> str:
-    text = cell_text(value, number)
-    # Excel takes text that begins so for a formula and runs it.
-    return f"'{text}" if text[:1] and text[:1] in _FORMULA and not _NUMBER.fullmatch(text) else text
+def safe_text(text: str) -> str:
+    """
+    Keep Excel from running a text of a CSV as a formula.
+
+    Parameters
+    ----------
+    text : str
+        What stands in a cell.
+
+    Returns
+    -------
+    str
+        With an apostrophe before it where it begins as a formula does and is no number.
+    """
+    return f"'{text}" if text[:1] in _FORMULA_MARKS and not _NUMBER.fullmatch(text) else text
 
 
 def listing_as_csv(listing: Listing, assessment: Assessment) -> str:
@@ -362,13 +355,16 @@ def listing_as_csv(listing: Listing, assessment: Assessment) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([item.header.replace("\n", "") for item in listing.fields])
     columns = [
-        [_safe(value, number) for value, number in zip(item.values, item.numbers(), strict=True)]
+        [
+            safe_text(cell_text(value, number))
+            for value, number in zip(item.values, item.numbers(), strict=True)
+        ]
         for item in listing.fields
     ]
     writer.writerows(zip(*columns, strict=True))
     total: Sequence[Cell] = listing.total or ["", *[None] * (len(listing.fields) - 1)]
     numbers = [item.number if isinstance(item.number, str) else "" for item in listing.fields]
-    last = [_safe(value, number) for value, number in zip(total, numbers, strict=True)]
+    last = [safe_text(cell_text(value, number)) for value, number in zip(total, numbers, strict=True)]
     # Within the table, not below it: a line of another width would be no CSV to many a program.
     blank = next((at for at in range(len(last) - 1, 0, -1) if not last[at]), None)
     if blank is None:
@@ -430,16 +426,7 @@ def write_listings(listings: Sequence[Listing], assessment: Assessment, path: Pa
     StoreError
         If the place cannot be written, or the file is open in Excel or WPS; the old one stays.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".xlsx":
-        raise StoreError(
-            Fault(en="a workbook ends in .xlsx.", zh="工作簿只能保存为 .xlsx 文件。", at=str(path))
-        )
-    told = assessment.provenance
-    origin = origin_line(assessment)
-    # Short: on a narrow sheet the foot of the page has room for half of what the head says.
-    sample = "示例数据，不作依据  " if told.is_sample else ""
-    books = "、".join(book.name for book in told.books)
+    told, origin = assessment.provenance, origin_line(assessment)
 
     def fill(listing: Listing) -> Any:
         def draw(page: Page) -> None:
@@ -453,11 +440,5 @@ def write_listings(listings: Sequence[Listing], assessment: Assessment, path: Pa
 
         return draw
 
-    return publish_book(
-        path,
-        {listing.title[:31]: fill(listing) for listing in listings},
-        title=f"{told.project} {title}",
-        author=f"landplan {told.version}",
-        day=told.as_of,
-        footer=f"{sample}{told.project}  评定日 {told.as_of.isoformat()}  规则集 {books}  landplan {told.version}",
-    )
+    fills = {listing.title[:31]: fill(listing) for listing in listings}
+    return publish_report(path, fills, assessment, title)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from landplan.errors import Fault, StoreError
-from landplan.reports.book import publish_book
+from landplan.reports.book import publish_report
 from landplan.reports.ledgers import list_sheets
 from landplan.reports.page import Cell, Field, Page, fields_of
 from landplan.schema import column, dictionary
@@ -74,12 +73,6 @@ def write_workbook(assessment: Assessment, path: Path, project: Project | None =
     厂房楼宇, 前期经费; 地块, 判定依据, 问题清单; one for each other register with rows; 规则集, 对照. No cell holds a
     formula.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".xlsx":
-        raise StoreError(
-            Fault(en="a workbook ends in .xlsx.", zh="工作簿只能保存为 .xlsx 文件。", at=str(path))
-        )
-    told = assessment.provenance
 
     def of(fill: Callable[[Page, Assessment], None]) -> Callable[[Page], None]:
         return lambda page: fill(page, assessment)
@@ -93,25 +86,7 @@ def write_workbook(assessment: Assessment, path: Path, project: Project | None =
             sheets |= {f"{title} 2" if title in _SHEETS else title: made for title, made in registers.items()}
         sheets[name] = of(fill)
     sheets["对照"] = lambda page: _dictionary(page, assessment, lists)
-    return publish_book(
-        path,
-        sheets,
-        title=f"{told.project} 评定结果",
-        author=f"landplan {told.version}",
-        day=told.as_of,
-        footer=_footer(assessment),
-    )
-
-
-def _footer(assessment: Assessment) -> str:
-    told = assessment.provenance
-    books = "、".join(book.name for book in told.books)
-    sample = "示例数据，不作依据  " if told.is_sample else ""
-    return f"{sample}{told.project}  评定日 {told.as_of.isoformat()}  规则集 {books}  landplan {told.version}"
-
-
-def _titles(assessment: Assessment) -> dict[str, str]:
-    return {**assessment.provenance.layers, **assessment.provenance.items}
+    return publish_report(path, sheets, assessment, "评定结果")
 
 
 def _mu(area_m2: float) -> float:
@@ -228,7 +203,7 @@ def _supply(kind: str, title: str, note: str) -> Callable[[Page, Assessment], No
     def fill(page: Page, assessment: Assessment) -> None:
         listed = _plain(list_supply(assessment, kind))
         names = [name for name in listed.columns if name not in _UNLISTED]
-        fields = fields_of(listed, names, _titles(assessment))
+        fields = fields_of(listed, names, assessment.provenance.titles)
         headers = {
             column(name).header(): float(listed[name].sum())
             for name in ("area_m2", "area_registered_m2")
@@ -247,7 +222,7 @@ def _parcels(page: Page, assessment: Assessment) -> None:
     frame = _plain(assessment.parcels)
     known = [name for name in frame.columns if not name.endswith("_en")]
     filled = [name for name in known if name in _FIRST or frame[name].notna().any()]
-    titles = _titles(assessment)
+    titles = assessment.provenance.titles
     order = [*(name for name in _FIRST if name in filled), *(name for name in filled if name not in _FIRST)]
     notes = [_AREA_NOTE]
     empty = [column(name).label("zh", titles) for name in known if name not in filled]
@@ -257,7 +232,7 @@ def _parcels(page: Page, assessment: Assessment) -> None:
 
 
 def _findings(page: Page, assessment: Assessment) -> None:
-    titles = _titles(assessment)
+    titles = assessment.provenance.titles
     rank = assessment.findings["status"].map(_STATUS).fillna(9)
     advisory = assessment.findings["force"] != "mandatory"
     overridden = assessment.findings["overridden_by"].notna()
@@ -326,7 +301,7 @@ def _issues(page: Page, assessment: Assessment) -> None:
         page,
         "问题清单",
         notes,
-        fields_of(issues, _ISSUES, _titles(assessment)),
+        fields_of(issues, _ISSUES, assessment.provenance.titles),
         assessment,
         empty="（没有发现问题）",
     )
@@ -366,7 +341,7 @@ _TABLES = {
 
 
 def _dictionary(page: Page, assessment: Assessment, lists: Iterable[str]) -> None:
-    titles = _titles(assessment)
+    titles = assessment.provenance.titles
     used: dict[str, str] = {"parcel_id": "地块"}
     used |= {str(name): "地块" for name in assessment.parcels.columns if name != "geometry"}
     shown = {"findings": "判定依据", "issues": "问题清单"}

@@ -51,7 +51,7 @@ def write_styles(connection: sqlite3.Connection, assessment: Assessment, layouts
     int
         Number of styles written.
     """
-    titles = {**assessment.provenance.layers, **assessment.provenance.items}
+    titles = assessment.provenance.titles
     fields = {table: _fields(layout, titles) for table, layout in layouts.items()}
     parcels = fields["parcels"]
     verdict = column("verdict")

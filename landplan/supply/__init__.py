@@ -19,6 +19,7 @@ from landplan.supply.reserve import (
     ADMISSION,
     announce_admissions,
     measure_supply_years,
+    reserve_of,
     reserve_register,
     vet_admission,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "plan_supply",
     "register_zones",
     "require_standard",
+    "reserve_of",
     "reserve_register",
     "restore_list",
     "share_standard",

@@ -20,7 +20,16 @@ from landplan.supply.timeline import lay_timeline
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["ADMISSION", "announce_admissions", "measure_supply_years", "reserve_register", "vet_admission"]
+    from landplan.tables import Assessment
+
+__all__ = [
+    "ADMISSION",
+    "announce_admissions",
+    "measure_supply_years",
+    "reserve_of",
+    "reserve_register",
+    "vet_admission",
+]
 
 ADMISSION = ("approval", "taken", "plan", "indicators", "clear")
 """Conditions of admission where the project declares none: approved, taken over, planned, indicators met, no constraint."""
@@ -148,6 +157,38 @@ def _outcome(index: pd.Index[Any], findings: DataFrame) -> Array:
     failed[at[inside & (status == "fail") & ~settled]] = True
     left[at[inside & ~settled & (status != "fail")]] = True
     return np.where(failed, -1, np.where(left | ~asked, 0, 1))
+
+
+def reserve_of(
+    assessment: Assessment, admission: Sequence[str] = ADMISSION, titles: Mapping[str, str] | None = None
+) -> DataFrame:
+    """
+    Keep the register of the reserve of an assessment.
+
+    Parameters
+    ----------
+    assessment : Assessment
+        What was judged.
+    admission : sequence of str
+        Conditions of admission, as in ``vet_admission``.
+    titles : mapping of str to str or None
+        Titles of items; those of the assessment by default.
+
+    Returns
+    -------
+    DataFrame
+        As ``reserve_register`` gives.
+    """
+    told = assessment.provenance
+    return reserve_register(
+        assessment.parcels,
+        assessment.events,
+        assessment.findings,
+        told.as_of,
+        complete=told.complete,
+        admission=admission,
+        titles=told.items if titles is None else titles,
+    )
 
 
 def reserve_register(
