@@ -12,8 +12,13 @@ from landplan.errors import CRSError, Fault
 from landplan.steps import StepResult
 
 
+class _OnLand:
+    def reads(self) -> tuple[str, ...]:
+        return ()
+
+
 @dataclass(frozen=True)
-class Dies:
+class Dies(_OnLand):
     """Ends the process it runs in."""
 
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
@@ -21,7 +26,7 @@ class Dies:
 
 
 @dataclass(frozen=True)
-class Refuses:
+class Refuses(_OnLand):
     """Raises what a caller may catch."""
 
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
@@ -29,7 +34,7 @@ class Refuses:
 
 
 @dataclass(frozen=True)
-class Counts:
+class Counts(_OnLand):
     """Looks at more than one parcel: a column for each of them."""
 
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
@@ -37,7 +42,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Cuts:
+class Cuts(_OnLand):
     """Two pieces of each parcel but the last: a cut one of which no shape was made, and the whole."""
 
     def __call__(self, parcels: GeoDataFrame) -> StepResult:

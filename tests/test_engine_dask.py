@@ -28,13 +28,13 @@ from landplan.cli import cli
 from landplan.crs import measure_areas
 from landplan.engines import DaskEngine, open_cluster
 from landplan.engines.kit import pack_steps
-from landplan.engines.parts import do_part, join_parts, make_parts, order_parcels, split_steps
+from landplan.engines.parts import do_part, join_parts, order_parcels, run_apart
 from landplan.engines.versions import list_versions
 from landplan.errors import CRSError, EngineError, InternalError, UsageError
 from landplan.overlay import FileLayer
 from landplan.pipeline import assess
 from landplan.schema import coerce
-from landplan.steps import steps_of
+from landplan.steps import Local, OnLand, StepResult, steps_of
 from landplan.store import load_assessment
 
 AS_OF = date(2026, 11, 20)
@@ -49,10 +49,12 @@ class Piecemeal:
         self.places, self.folder = places, folder
 
     def run(self, steps, parcels, progress):
+        return run_apart(steps, parcels, progress, self.spread)
+
+    def spread(self, steps, parcels):
         places = self.places(len(parcels))
-        common, own = split_steps(steps, parcels, places)
-        kit = pickle.dumps(pack_steps(common, self.folder))
-        parts = [pickle.dumps(part) for part in make_parts(parcels, places, own)]
+        kit = pickle.dumps(pack_steps(steps, self.folder))
+        parts = [pickle.dumps(parcels.iloc[place]) for place in places]
         dones = [pickle.dumps(do_part(pickle.loads(kit), pickle.loads(part))) for part in parts]
         return join_parts(parcels, places, [pickle.loads(done) for done in dones])
 
@@ -148,37 +150,50 @@ def test_areas_do_not_depend_on_the_neighbours_in_the_table():
         )
 
 
-def test_a_part_is_handed_the_rows_of_its_parcels_and_the_land_around_them(tmp_path):
+def land_steps(inputs):
+    return [(name, step) for name, step in steps_of(inputs, AS_OF, NO_INDICATORS) if isinstance(step, OnLand)]
+
+
+def test_a_part_is_handed_the_land_around_its_parcels(tmp_path):
     parcels = coerce(worlds.parcels({"P0": worlds.box(0, 0, 50), "P1": worlds.box(9000, 0, 50)}), "parcels")
     near, far = worlds.box(10, 10, 20), worlds.box(9010, 10, 20)
     inputs = world(parcels)
     inputs = replace(inputs, layers=(replace(inputs.layers[0], frame=worlds.layer(far, None, near)),))
-    common, own = split_steps(steps_of(inputs, AS_OF, NO_INDICATORS), parcels, [np.array([1]), np.array([0])])
+    steps = land_steps(inputs)
     for folder in (None, tmp_path):
-        kit = pack_steps(common, folder)
-        for row, mine, land in ((1, own[0], far), (0, own[1], near)):
-            steps = dict(kit.open_steps(parcels.iloc[[row]], mine))
-            assert list(steps) == [name for name, _ in common]
-            assert steps["events"].events["parcel_id"].tolist() == [f"P{row}"]
-            assert steps["overlay farmland"].layer.frame.geometry.tolist() == [land]
-            assert len(steps["zones"].zones) == 2
+        kit = pack_steps(steps, folder)
+        for row, land in ((1, far), (0, near)):
+            opened = dict(kit.open_steps(parcels.iloc[[row]]))
+            assert list(opened) == [name for name, _ in steps]
+            assert opened["overlay farmland"].layer.frame.geometry.tolist() == [land]
+            assert len(opened["zones"].zones) == 2
 
 
-def test_an_indicator_no_parcel_of_a_part_has_is_a_column_there_all_the_same():
-    inputs = world(coerce(worlds.parcels({"P0": worlds.box(0, 0, 9), "P1": worlds.box(20, 0, 9)}), "parcels"))
-    rows = pd.DataFrame(
-        {
-            "parcel_id": ["P0"],
-            "indicator": ["far_min"],
-            "basis": ["set"],
-            "value": [1.5],
-            "on": [pd.NaT],
-        }
-    )
-    step = dict(steps_of(inputs, AS_OF, coerce(rows, "indicators")))["indicators"]
-    first, second = step.split(pd.Series([0, 1], index=["P0", "P1"]), 2)
-    assert first(inputs.parcels.iloc[:1]).columns["far_min"].tolist() == [1.5]
-    assert second(inputs.parcels.iloc[1:]).columns["far_min"].isna().tolist() == [True]
+def test_only_steps_that_measure_land_travel_and_with_them_only_the_columns_they_read(town):
+    seen = []
+
+    class Looking(Piecemeal):
+        def spread(self, steps, parcels):
+            seen.append(([name for name, _ in steps], list(parcels.columns)))
+            return super().spread(steps, parcels)
+
+    assess(town, as_of=AS_OF, engine=Looking(by_lot(2, 1)))
+    [(names, columns)] = seen
+    assert names == ["measure", "zones", "overlay farmland", "evaluations", "terrain"]
+    assert set(columns) <= {"geometry", "is_quarantined", "area_registered_m2"}
+
+
+def test_a_step_on_land_is_handed_no_column_it_does_not_name():
+    class Nosy:
+        def reads(self):
+            return ("far",)
+
+        def __call__(self, parcels):
+            assert parcels.columns.tolist() == ["far", "geometry"]
+            return StepResult(pd.DataFrame(index=parcels.index))
+
+    parcels = worlds.parcels({"P0": worlds.box(0, 0, 9)}, near=[1.0], far=[2.0])
+    assert Local().run([("nosy", Nosy())], parcels, print)[0].columns.tolist() == parcels.columns.tolist()
 
 
 def test_parcels_without_geometry_come_last_along_the_curve():
@@ -207,9 +222,9 @@ def test_a_layer_that_fetches_from_a_file_travels_as_its_path(tmp_path):
     shared = tmp_path / "shared" / "run"
     shared.mkdir(parents=True)
     for folder, path in ((None, file), (shared, shared / "file-0.parquet")):
-        kit = pack_steps(steps_of(replace(inputs, layers=(layer,)), AS_OF, NO_INDICATORS), folder)
+        kit = pack_steps(land_steps(replace(inputs, layers=(layer,))), folder)
         assert kit.files == ((path, file.stat().st_size),)
-        step = dict(kit.open_steps(inputs.parcels, {}))["overlay farmland"]
+        step = dict(kit.open_steps(inputs.parcels))["overlay farmland"]
         assert step.layer.frame == FileLayer(path)
         assert path.read_bytes() == file.read_bytes()
 
@@ -229,9 +244,9 @@ def in_parts(cluster):
 def test_two_processes_give_the_same_to_the_last_digit_and_say_how_far_they_are(in_parts, town, whole):
     said = []
     assert_same(assess(town, as_of=AS_OF, engine=in_parts, progress=said.append), whole)
-    begun = said.index("steps")
-    assert said[:begun] == ["read", "repair"]
-    assert said[begun + 1 : begun + 6] == ["parts 1/4", "parts 2/4", "parts 3/4", "parts 4/4", "neighbours"]
+    begun = said.index("parts")
+    assert said[:begun] == ["read", "repair", "industry", "indicators", "events"]
+    assert said[begun + 1 : begun + 6] == ["parts 1/4", "parts 2/4", "parts 3/4", "parts 4/4", "axes"]
 
 
 def test_layers_and_elevation_by_path_give_the_same_and_leave_nothing_behind(cluster, town, whole, tmp_path):

@@ -54,13 +54,13 @@ def test_the_steps_can_be_read_aloud():
     inputs = world(parcels(A=worlds.box(10, 10, 50)))
     names = [name for name, _ in steps_of(inputs, AS_OF, pd.DataFrame(columns=["indicator"]))]
     assert names == [
-        "measure",
         "industry",
+        "indicators",
+        "events",
+        "measure",
         "zones",
         "overlay farmland",
         "evaluations",
-        "indicators",
-        "events",
         "axes",
         "rules",
     ]

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from geopandas import GeoDataFrame
 
 from landplan.cores import count_threads
 from landplan.engines.kit import Kit, pack_steps
-from landplan.engines.parts import do_part, join_parts, make_parts, order_parcels, split_steps
+from landplan.engines.parts import do_part, join_parts, order_parcels, run_apart
 from landplan.engines.versions import list_versions, look_around
 from landplan.errors import EngineError, Fault, UsageError
 from landplan.steps import Step, StepResult
@@ -38,8 +39,9 @@ class DaskEngine:
     """
     Runs the steps on a Dask cluster, each part of the parcels in one task.
 
-    Every digit is that of ``Local``: parts are cut along a Hilbert curve, all steps run over a part one after the
-    other, and what they give is laid back in the order of the parcels.
+    Every digit is that of ``Local``: parts are cut along a Hilbert curve, the steps that measure land run over a part one
+    after the other, and what they give is laid back in the order of the parcels. Tables are joined and rules judged here:
+    that costs less than the way there and back.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ class DaskEngine:
         self, steps: Sequence[tuple[str, Step]], parcels: GeoDataFrame, progress: Callable[[str], None]
     ) -> tuple[GeoDataFrame, list[StepResult]]:
         """
-        Run steps one after the other over every part of the parcels.
+        Run steps one after the other, those that measure land over every part of the parcels.
 
         Parameters
         ----------
@@ -70,7 +72,8 @@ class DaskEngine:
         parcels : GeoDataFrame, n rows, indexed by parcel_id
             Not changed.
         progress : callable
-            Called with ``steps`` before they begin, then with the number of parts that are done.
+            Called with the name of each step that is run here before it begins; with ``parts`` before parcels are dealt
+            out, then with the number of parts that are done.
 
         Returns
         -------
@@ -85,14 +88,18 @@ class DaskEngine:
             If there are no workers, if they differ from this process in a version that measures, if they do not reach
             a file, or if a part ends every worker it is given to.
         """
-        progress("steps")
+        return run_apart(steps, parcels, progress, lambda group, light: self._spread(group, light, progress))
+
+    def _spread(
+        self, steps: Sequence[tuple[str, Step]], parcels: GeoDataFrame, progress: Callable[[str], None]
+    ) -> tuple[pd.DataFrame, list[StepResult]]:
+        progress("parts")
         order = order_parcels(parcels)
         places = np.array_split(order, self._count_parts(len(order)))
-        common, own = split_steps(steps, parcels, places)
         with _folder_in(self._shared) as folder:
-            kit = pack_steps(common, folder)
+            kit = pack_steps(steps, folder)
             self._check(kit)
-            parts = (pickle.dumps(part, protocol=5) for part in make_parts(parcels, places, own))
+            parts = (pickle.dumps(parcels.iloc[place], protocol=5) for place in places)
             dones = self._do(kit, parts, len(places), progress)
         return join_parts(parcels, places, dones)
 

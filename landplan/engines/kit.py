@@ -71,7 +71,7 @@ class Kit:
     Parameters
     ----------
     steps : tuple of (str, bytes)
-        Names and pickled steps, whose frames are numbers; of a step that travels with the parcels, nothing.
+        Names and pickled steps, whose frames are numbers.
     frames : tuple of DataFrame, Place or Path
         The frames: themselves, a layer that is read in part, or a file that is read whole.
     files : tuple of (Path, int)
@@ -82,7 +82,7 @@ class Kit:
     frames: tuple[Any, ...]
     files: tuple[tuple[Path, int], ...] = ()
 
-    def open_steps(self, parcels: GeoDataFrame, own: dict[str, Step]) -> list[tuple[str, Step]]:
+    def open_steps(self, parcels: GeoDataFrame) -> list[tuple[str, Step]]:
         """
         Give the steps back for some parcels.
 
@@ -90,8 +90,6 @@ class Kit:
         ----------
         parcels : GeoDataFrame
             Which ones.
-        own : dict of str to Step
-            Steps that travelled with them.
 
         Returns
         -------
@@ -100,10 +98,7 @@ class Kit:
         """
         choose = partial(_choose, _surroundings(parcels))
         opened: list[tuple[str, Step]] = []
-        for name, text in self.steps:
-            if not text:
-                opened.append((name, own[name]))
-                continue
+        for name, _ in self.steps:
             step: Any = self._bare[name]
             opened.append((name, step.near(choose) if isinstance(step, ByPlace) else step))
         return opened
@@ -111,21 +106,21 @@ class Kit:
     @cached_property
     def _bare(self) -> dict[str, Any]:
         # Opened once where the kit is kept: the tree over a layer's boxes is then built once, too.
-        return {name: _Unpickler(text, self).load() for name, text in self.steps if text}
+        return {name: _Unpickler(text, self).load() for name, text in self.steps}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is opened."""
         return {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
 
 
-def pack_steps(steps: Sequence[tuple[str, Step | None]], folder: Path | None) -> Kit:
+def pack_steps(steps: Sequence[tuple[str, Step]], folder: Path | None) -> Kit:
     """
     Write steps down.
 
     Parameters
     ----------
-    steps : sequence of (str, Step or None)
-        Names, all different, and what can be pickled; None where the step travels with the parcels.
+    steps : sequence of (str, Step)
+        Names, all different, and what can be pickled.
     folder : Path or None
         An empty folder that all workers reach, for frames and files; without one, frames travel with the kit, and files
         must be where they are on every worker.
@@ -139,8 +134,7 @@ def pack_steps(steps: Sequence[tuple[str, Step | None]], folder: Path | None) ->
     packed = []
     for name, step in steps:
         file = io.BytesIO()
-        if step is not None:
-            _Pickler(file, luggage, is_near=isinstance(step, ByPlace)).dump(step)
+        _Pickler(file, luggage, is_near=isinstance(step, ByPlace)).dump(step)
         packed.append((name, file.getvalue()))
     return Kit(tuple(packed), tuple(luggage.frames), tuple(luggage.files))
 

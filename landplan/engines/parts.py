@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import geopandas
@@ -15,29 +16,12 @@ from geopandas import GeoDataFrame
 from landplan.engines.kit import Kit
 from landplan.errors import Fault, InternalError
 from landplan.issues import Issue
-from landplan.schema import join_rows, words_of
-from landplan.steps import ByNumber, Step, StepResult, add_columns, run_steps
+from landplan.schema import join_rows
+from landplan.steps import OnLand, Step, StepResult, add_columns, narrow, run_steps
 
-__all__ = ["Done", "Part", "do_part", "join_parts", "make_parts", "order_parcels", "split_steps"]
+__all__ = ["Done", "do_part", "join_parts", "order_parcels", "run_apart"]
 
 _Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Part:
-    """
-    What one task is about.
-
-    Parameters
-    ----------
-    parcels : GeoDataFrame
-        Some of the parcels, with what is known of them before the steps.
-    own : dict of str to Step
-        Steps whose tables hold the rows of these parcels only.
-    """
-
-    parcels: GeoDataFrame
-    own: dict[str, Step]
 
 
 @dataclass(frozen=True)
@@ -57,8 +41,6 @@ class Folded:
         Position of each row's parcel in the part.
     whole : array of bool, or None
         Of pieces: which ones are their parcel to the last digit, and travel without geometry.
-    is_held_once : bool
-        Whether ``parcel_id`` was a category.
     """
 
     frame: pd.DataFrame
@@ -66,7 +48,6 @@ class Folded:
     columns: tuple[str, ...]
     row: _Array | None = None
     whole: _Array | None = None
-    is_held_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,14 +61,13 @@ class Done:
         All columns that were added or filled.
     issues : list of list of Issue
         Step by step.
-    pieces, findings : dict of int to Folded
+    pieces : dict of int to Folded
         By number of the step.
     """
 
     columns: Folded
     issues: list[list[Issue]]
     pieces: dict[int, Folded]
-    findings: dict[int, Folded]
 
 
 def order_parcels(parcels: GeoDataFrame) -> _Array:
@@ -113,69 +93,47 @@ def order_parcels(parcels: GeoDataFrame) -> _Array:
     return np.concatenate([drawn, rest])
 
 
-def split_steps(
-    steps: Sequence[tuple[str, Step]], parcels: GeoDataFrame, places: Sequence[_Array]
-) -> tuple[list[tuple[str, Step | None]], list[dict[str, Step]]]:
+def run_apart(
+    steps: Sequence[tuple[str, Step]],
+    parcels: GeoDataFrame,
+    progress: Callable[[str], None],
+    spread: Callable[[Sequence[tuple[str, Step]], GeoDataFrame], tuple[pd.DataFrame, list[StepResult]]],
+) -> tuple[GeoDataFrame, list[StepResult]]:
     """
-    Split the steps that hold tables by parcel number.
+    Run steps in their order, those that measure land elsewhere and all others here.
 
     Parameters
     ----------
     steps : sequence of (str, Step)
         All of them.
     parcels : GeoDataFrame, n rows, indexed by parcel_id
-        All of them.
-    places : sequence of arrays of int64
-        Positions of the parcels of each part.
+        Not changed.
+    progress : callable
+        Called with the name of each step that is run here before it begins.
+    spread : callable
+        Runs steps that follow one another over parts of parcels, which hold only what these steps read; gives what
+        ``join_parts`` does.
 
     Returns
     -------
-    list of (str, Step or None)
-        The steps, None in place of those that were split.
-    list of dict of str to Step
-        For each part what stands in their place.
+    GeoDataFrame, n rows, same index and order
+        The parcels with the columns of all steps.
+    list of StepResult
+        What each step found.
     """
-    part = np.empty(len(parcels), dtype=np.int64)
-    for number, place in enumerate(places):
-        part[place] = number
-    numbers = pd.Series(part, index=parcels.index.astype("str"))
-    own: list[dict[str, Step]] = [{} for _ in places]
-    common: list[tuple[str, Step | None]] = []
-    for name, step in steps:
-        if not isinstance(step, ByNumber):
-            common.append((name, step))
-            continue
-        common.append((name, None))
-        for mine, piece in zip(own, step.split(numbers, len(places)), strict=True):
-            mine[name] = piece
-    return common, own
+    results: list[StepResult] = []
+    for is_land, following in groupby(steps, key=lambda named: isinstance(named[1], OnLand)):
+        group = list(following)
+        if is_land:
+            columns, found = spread(group, narrow(parcels, [step for _, step in group]))
+            parcels = add_columns(parcels, columns, "cluster")
+        else:
+            parcels, found = run_steps(group, parcels, progress)
+        results += found
+    return parcels, results
 
 
-def make_parts(
-    parcels: GeoDataFrame, places: Sequence[_Array], own: Sequence[dict[str, Step]]
-) -> Iterator[Part]:
-    """
-    Make the parts one after the other, so that they need not all be in memory.
-
-    Parameters
-    ----------
-    parcels : GeoDataFrame
-        All of them.
-    places : sequence of arrays of int64
-        Positions of the parcels of each part.
-    own : sequence of dict of str to Step
-        As ``split_steps`` gives.
-
-    Yields
-    ------
-    Part
-        In the order of ``places``.
-    """
-    for place, mine in zip(places, own, strict=True):
-        yield Part(parcels.iloc[place], mine)
-
-
-def do_part(kit: Kit, part: Part) -> Done:
+def do_part(kit: Kit, parcels: GeoDataFrame) -> Done:
     """
     Run all steps over one part.
 
@@ -183,30 +141,27 @@ def do_part(kit: Kit, part: Part) -> Done:
     ----------
     kit : Kit
         The steps.
-    part : Part
-        The parcels.
+    parcels : GeoDataFrame
+        Some of the parcels, with what the steps read of them.
 
     Returns
     -------
     Done
         What travels back.
     """
-    steps = kit.open_steps(part.parcels, part.own)
-    whole, results = run_steps(steps, part.parcels, lambda _: None)
+    whole, results = run_steps(kit.open_steps(parcels), parcels, lambda _: None)
     given = dict.fromkeys(name for result in results for name in result.columns.columns)
-    pieces, findings = {}, {}
-    for number, result in enumerate(results):
-        if result.pieces is not None:
-            pieces[number] = _fold_pieces(result.pieces, part.parcels)
-        if result.findings is not None:
-            findings[number] = _fold(result.findings, part.parcels)
-    columns = _fold(pd.DataFrame(whole[list(given)]))
-    return Done(columns, [result.issues for result in results], pieces, findings)
+    pieces = {
+        number: _fold_pieces(result.pieces, parcels)
+        for number, result in enumerate(results)
+        if result.pieces is not None
+    }
+    return Done(_fold(pd.DataFrame(whole[list(given)])), [result.issues for result in results], pieces)
 
 
 def join_parts(
     parcels: GeoDataFrame, places: Sequence[_Array], dones: Sequence[Done]
-) -> tuple[GeoDataFrame, list[StepResult]]:
+) -> tuple[pd.DataFrame, list[StepResult]]:
     """
     Lay the results of all parts in the order of the parcels, as if they had been made in one piece.
 
@@ -221,10 +176,10 @@ def join_parts(
 
     Returns
     -------
-    GeoDataFrame, n rows, same index and order
-        The parcels with the columns of all steps.
+    DataFrame, n rows, same index and order
+        The columns of all steps.
     list of StepResult
-        What each step found, in the order of the parcels; an issue of no parcel that every part tells is told once.
+        What else each step found, in the order of the parcels; an issue of no parcel that every part tells is told once.
 
     Raises
     ------
@@ -246,11 +201,10 @@ def join_parts(
     columns = pd.concat([_unfold(done.columns) for done in dones]).iloc[back]
     columns.index = parcels.index
     numbers = parcels.index.astype("str")
-    row = {pid: place for place, pid in enumerate(numbers.tolist())}
     results = []
     for number in range(len(dones[0].issues)):
-        found = StepResult(pd.DataFrame(index=parcels.index))
-        found.issues = _in_order([issue for done in dones for issue in done.issues[number]], row)
+        issues = _in_order([issue for done in dones for issue in done.issues[number]], numbers)
+        found = StepResult(pd.DataFrame(index=parcels.index), issues)
         laid = [
             (place, done.pieces[number])
             for place, done in zip(places, dones, strict=True)
@@ -262,24 +216,17 @@ def join_parts(
             whole = np.concatenate([folded.whole for _, folded in laid])[order]
             shapes[whole] = np.asarray(parcels.geometry.values)[place[whole]]
             found.pieces = GeoDataFrame(joined.drop(columns="geometry"), geometry=shapes, crs=parcels.crs)
-        laid = [
-            (place, done.findings[number])
-            for place, done in zip(places, dones, strict=True)
-            if number in done.findings
-        ]
-        if laid:
-            found.findings = _by_parcel(laid, numbers)[0]
         results.append(found)
-    return add_columns(parcels, columns, "cluster"), results
+    return columns, results
 
 
-def _in_order(issues: list[Issue], row: dict[str, int]) -> list[Issue]:
-    at_large: list[Issue] = []
-    for issue in issues:
-        if issue.parcel_id not in row and issue not in at_large:
-            at_large.append(issue)
-    of_parcels = [issue for issue in issues if issue.parcel_id in row]
-    return at_large + sorted(of_parcels, key=lambda issue: row[issue.parcel_id])
+def _in_order(issues: list[Issue], numbers: pd.Index[Any]) -> list[Issue]:
+    if not issues:
+        return []
+    places = numbers.get_indexer(pd.Index([issue.parcel_id for issue in issues])).tolist()
+    at_large = list(dict.fromkeys(issue for issue, place in zip(issues, places, strict=True) if place < 0))
+    of_parcels = [(place, issue) for issue, place in zip(issues, places, strict=True) if place >= 0]
+    return at_large + [issue for _, issue in sorted(of_parcels, key=lambda each: each[0])]
 
 
 def _by_parcel(
@@ -295,9 +242,7 @@ def _by_parcel(
     order = np.argsort(place, kind="stable")
     joined = joined.iloc[order].reset_index(drop=True)
     place = place[order]
-    joined["parcel_id"] = (
-        words_of(numbers.tolist(), place) if laid[0][1].is_held_once else numbers.array.take(place)
-    )
+    joined["parcel_id"] = numbers.array.take(place)
     return joined[list(laid[0][1].columns)], place, order
 
 
@@ -311,19 +256,16 @@ def _fold_pieces(pieces: GeoDataFrame, parcels: GeoDataFrame) -> Folded:
 
 
 def _fold(frame: pd.DataFrame, parcels: GeoDataFrame | None = None) -> Folded:
-    columns, row, is_held_once = tuple(map(str, frame.columns)), None, False
+    columns, row = tuple(map(str, frame.columns)), None
     if parcels is not None:
-        numbers, whose = parcels.index.astype("str"), frame["parcel_id"]
-        is_held_once = isinstance(whose.dtype, pd.CategoricalDtype)
-        row = numbers.get_indexer(whose.cat.categories if is_held_once else pd.Index(whose))
-        row = row[whose.cat.codes] if is_held_once else row
+        row = parcels.index.astype("str").get_indexer(pd.Index(frame["parcel_id"]))
         frame = frame.drop(columns="parcel_id")
     texts = tuple(str(name) for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.StringDtype))
     folded: dict[str, Any] = {}
     for name in texts:
         codes, known = pd.factorize(frame[name].array)
         folded[name] = pd.Categorical.from_codes(codes, categories=known)
-    return Folded(frame.assign(**folded), texts, columns, row, is_held_once=is_held_once)
+    return Folded(frame.assign(**folded), texts, columns, row)
 
 
 def _unfold(folded: Folded) -> pd.DataFrame:

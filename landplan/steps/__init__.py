@@ -10,24 +10,26 @@ A step takes parcels and gives new columns on the same index (and what it found 
 
 from landplan.steps.kinds import steps_of
 from landplan.steps.seam import (
-    ByNumber,
     ByPlace,
     Engine,
     Local,
+    OnLand,
     Step,
     StepResult,
     add_columns,
+    narrow,
     run_steps,
 )
 
 __all__ = [
-    "ByNumber",
     "ByPlace",
     "Engine",
     "Local",
+    "OnLand",
     "Step",
     "StepResult",
     "add_columns",
+    "narrow",
     "run_steps",
     "steps_of",
 ]

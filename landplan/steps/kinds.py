@@ -48,15 +48,20 @@ from landplan.terrain import TERRAIN_COLUMNS, measure_terrain
 
 __all__ = ["steps_of"]
 
+_MEASURED = ("is_quarantined", "area_m2", "measure_epsg")
+
 
 @dataclass(frozen=True)
 class _Measure:
     measure_crs: str | None
 
+    def reads(self) -> tuple[str, ...]:
+        return "is_quarantined", "area_registered_m2"
+
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
         areas = measure_areas(parcels, self.measure_crs)
-        registered = [name for name in ("area_registered_m2",) if name in parcels.columns]
-        ratio, issues = reconcile_areas(pd.concat([parcels[registered], areas], axis=1))
+        registered = parcels[[name for name in ("area_registered_m2",) if name in parcels.columns]]
+        ratio, issues = reconcile_areas(pd.concat([registered, areas], axis=1))
         return StepResult(pd.concat([areas, ratio], axis=1), issues)
 
 
@@ -80,6 +85,9 @@ class _Zones:
 
     def asks(self) -> list[Ask]:
         return [Ask(self.current, "zone_code")]
+
+    def reads(self) -> tuple[str, ...]:
+        return _MEASURED
 
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
         pieces = _pieces(parcels, self.current, "zones", "zone_code", self.method)
@@ -126,6 +134,9 @@ class _Overlay:
     def asks(self) -> list[Ask]:
         return [Ask(self.layer.frame), Ask(self.layer.extent)]
 
+    def reads(self) -> tuple[str, ...]:
+        return _MEASURED
+
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
         name = self.layer.name
         pieces = _pieces(parcels, self.layer.frame, name, None, self.method)
@@ -152,6 +163,9 @@ class _Evaluations:
     def asks(self) -> list[Ask]:
         return [ask for held in self.coverage.values() if held is not None for ask in held.asks()]
 
+    def reads(self) -> tuple[str, ...]:
+        return *_MEASURED, "zone_code"
+
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
         shares = measure_coverage(parcels, self.coverage, self.as_of, method=self.method)
         states = judge_evaluations(parcels.join(shares), self.items, self.zones, self.as_of)
@@ -163,6 +177,9 @@ class _Terrain:
     dem: Path
     steep_deg: float | None
     method: Method
+
+    def reads(self) -> tuple[str, ...]:
+        return _MEASURED
 
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
         try:
@@ -190,16 +207,6 @@ class _Indicators:
         here = [issue for issue in issues if issue.parcel_id in place]
         return StepResult(columns, sorted(here, key=lambda issue: place[issue.parcel_id]))
 
-    def split(self, part: pd.Series[int], count: int) -> list[Step]:
-        # One row of each indicator goes everywhere: a column is there whether or not a parcel of the part has a value.
-        dated = self.indicators["on"].isna() | (self.indicators["on"] <= pd.Timestamp(self.as_of))
-        held = self.indicators[dated.to_numpy(dtype=bool)]
-        column = held.drop_duplicates(["basis", "indicator"])
-        return [
-            replace(self, indicators=pd.concat([rows, column[~column.index.isin(rows.index)]]))
-            for rows in _rows_by_part(held, part, count)
-        ]
-
 
 @dataclass(frozen=True)
 class _Events:
@@ -212,17 +219,6 @@ class _Events:
         columns, _ = attach_events(parcels, self.events, self.items, self.complete, self.as_of)
         return StepResult(columns)
 
-    def split(self, part: pd.Series[int], count: int) -> list[Step]:
-        return [replace(self, events=rows) for rows in _rows_by_part(self.events, part, count)]
-
-
-def _rows_by_part(table: pd.DataFrame, part: pd.Series[int], count: int) -> list[pd.DataFrame]:
-    """Rows of each part's parcels, in their own order; rows of no parcel in none."""
-    number = part.reindex(table["parcel_id"]).fillna(count).to_numpy(dtype="int64")
-    order = np.argsort(number, kind="stable")
-    cuts = np.searchsorted(number[order], np.arange(count + 1))
-    return [table.iloc[order[cuts[k] : cuts[k + 1]]] for k in range(count)]
-
 
 @dataclass(frozen=True)
 class _Servicing:
@@ -230,6 +226,9 @@ class _Servicing:
     items: Sequence[str]
     as_of: date
     method: Method
+
+    def reads(self) -> tuple[str, ...]:
+        return *_MEASURED, *_proof(self.items)
 
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
         served = measure_servicing(parcels, self.servicing, self.items, self.as_of, method=self.method)
@@ -244,6 +243,9 @@ class _Boundaries:
     complete: Sequence[str]
     as_of: date
     method: Method
+
+    def reads(self) -> tuple[str, ...]:
+        return *_MEASURED, *_proof(self.boundaries["axis"].dropna().unique().tolist())
 
     def __call__(self, parcels: GeoDataFrame) -> StepResult:
         drawn = self.boundaries
@@ -269,6 +271,10 @@ class _Boundaries:
             order = np.argsort(place, kind="stable")
             joined = GeoDataFrame(together.iloc[order].reset_index(drop=True), crs=parcels.crs)
         return StepResult(columns, [], joined)
+
+
+def _proof(items: Sequence[str]) -> list[str]:
+    return [f"event_{item}_{part}" for item in items for part in ("state", "on", "document")]
 
 
 def _proved(
@@ -342,7 +348,14 @@ def steps_of(inputs: Inputs, as_of: date, indicators: pd.DataFrame) -> list[tupl
     """
     # Chosen once, by the whole project: a part of it, on another machine, must be measured the same way.
     method = choose_method(len(inputs.parcels))
-    steps: list[tuple[str, Step]] = [("measure", _Measure(inputs.measure_crs)), ("industry", _Industry())]
+    steps: list[tuple[str, Step]] = [
+        ("industry", _Industry()),
+        ("indicators", _Indicators(indicators, as_of)),
+    ]
+    if inputs.events is not None:
+        steps.append(("events", _Events(inputs.events, inputs.event_items, inputs.complete, as_of)))
+    # What is measured on the land stands together: it may travel.
+    steps.append(("measure", _Measure(inputs.measure_crs)))
     if inputs.zones is not None:
         steps.append(("zones", _Zones(inputs.zones, as_of, method)))
     steps += [(f"overlay {layer.name}", _Overlay(_land_of(layer), method)) for layer in inputs.layers]
@@ -351,9 +364,6 @@ def steps_of(inputs: Inputs, as_of: date, indicators: pd.DataFrame) -> list[tupl
         steps.append(("evaluations", _Evaluations(inputs.evaluations, *asked, as_of, method)))
     if inputs.dem is not None:
         steps.append(("terrain", _Terrain(inputs.dem, inputs.steep_deg, method)))
-    steps.append(("indicators", _Indicators(indicators, as_of)))
-    if inputs.events is not None:
-        steps.append(("events", _Events(inputs.events, inputs.event_items, inputs.complete, as_of)))
     if inputs.servicing is not None:
         served = sorted(set(inputs.servicing["item"].dropna()))
         steps.append(("servicing", _Servicing(inputs.servicing, served, as_of, method)))

@@ -15,13 +15,14 @@ from landplan.overlay import Ask, together
 
 __all__ = [
     "Asking",
-    "ByNumber",
     "ByPlace",
     "Engine",
     "Local",
+    "OnLand",
     "Step",
     "StepResult",
     "add_columns",
+    "narrow",
     "run_steps",
 ]
 
@@ -63,11 +64,15 @@ class ByPlace(Protocol):
 
 
 @runtime_checkable
-class ByNumber(Protocol):
-    """A step that needs of its tables only the rows of the parcels it is handed."""
+class OnLand(Protocol):
+    """
+    A step that measures land, and is worth sending to another machine.
 
-    def split(self, part: pd.Series[int], count: int) -> list[Step]:
-        """Give a step for each part, ``part`` being the part of each parcel by number."""
+    Joining tables by number, and judging, cost less than the way there and back.
+    """
+
+    def reads(self) -> Sequence[str]:
+        """Name the columns it looks at beside the outline; it is handed no others."""
         ...
 
 
@@ -145,10 +150,34 @@ def run_steps(
     with together(ask for step in asking for ask in step.asks()):
         for name, step in steps:
             progress(name)
-            result = step(parcels)
+            result = step(narrow(parcels, [step]))
             parcels = add_columns(parcels, result.columns, name)
             results.append(result)
     return parcels, results
+
+
+def narrow(parcels: GeoDataFrame, steps: Sequence[Step]) -> GeoDataFrame:
+    """
+    Leave of parcels what steps look at.
+
+    Parameters
+    ----------
+    parcels : GeoDataFrame, n rows
+        Not changed.
+    steps : sequence of Step
+        What is to be run.
+
+    Returns
+    -------
+    GeoDataFrame, n rows, same index and order
+        The outlines, and of the columns those that any of the steps reads; all of them where one is no ``OnLand``.
+    """
+    read: set[str] = {str(parcels.geometry.name)}
+    for step in steps:
+        if not isinstance(step, OnLand):
+            return parcels
+        read.update(step.reads())
+    return GeoDataFrame(parcels[[name for name in parcels.columns if name in read]])
 
 
 def add_columns(parcels: GeoDataFrame, columns: pd.DataFrame, step: str) -> GeoDataFrame:
