@@ -27,7 +27,7 @@ _MARKS = (
     frozenset({"火星坐标"}),
 )
 _ENOUGH = 0.95
-_SAMPLE = 50_000
+_SAMPLE = 20_000
 _AXIS, _ECCENTRICITY2 = 6378245.0, 0.00669342162296594323  # Krasovsky 1940, as the shift is defined on
 
 

@@ -11,6 +11,7 @@ are shared and noisy: read the ratio.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -93,6 +94,7 @@ def main(count: int, workers: int, runs: int, is_shared: bool) -> int:
     inputs = read_inputs(load_project(folder))
     print(f"{count} parcels, {workers} workers, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; "
           f"read in {time.perf_counter() - begun:.1f} s (the same for both, not counted)")  # fmt: skip
+    gc.set_threshold(100_000, 50, 50)  # as the command line does
     failed = False
     best: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as shared:
@@ -119,9 +121,9 @@ def main(count: int, workers: int, runs: int, is_shared: bool) -> int:
 
             begun = time.perf_counter()
             survived = assess(inputs, as_of=date.fromisoformat(AS_OF), engine=engine, progress=kill)
+            taken = time.perf_counter() - begun
             odd = differ(survived, results["local"])
             failed |= bool(odd) or set(engine.ask(os.getpid).values()) == set(pids.values())
-            taken = time.perf_counter() - begun
             print(
                 f"  one worker killed midway: {taken:7.1f} s; tables that differ: {', '.join(odd) or 'none'}"
             )
