@@ -617,13 +617,16 @@ def test_missing_values_reach_json_as_null(folder, capsys):
     assert pd.Timestamp(row["since"]) == pd.Timestamp("2020-01-01")
 
 
-def test_very_many_parcels_are_kept_as_a_folder_and_the_lists_read_it(tmp_path, capsys):
+@pytest.mark.parametrize("asked", [["--save", "parquet"], []])
+def test_very_many_parcels_are_kept_as_a_folder_and_the_lists_read_it(asked, tmp_path, capsys, monkeypatch):
     import shutil
 
     copy = tmp_path / "项目"
     shutil.copytree(Path(__file__).resolve().parents[1] / "gis_data" / "sample", copy)
+    if not asked:
+        monkeypatch.setattr("landplan.cli.judged._MOST_IN_BOOK", 10)
     for words in (
-        ["check", "-p", str(copy), "--save", "parquet", "--as-of", "2026-11-20"],
+        ["check", "-p", str(copy), *asked, "--as-of", "2026-11-20"],
         ["list", "stock", "-p", str(copy)],
     ):
         with pytest.raises(SystemExit) as done:
@@ -633,3 +636,4 @@ def test_very_many_parcels_are_kept_as_a_folder_and_the_lists_read_it(tmp_path, 
     assert (copy / "结果" / "核验.parquet" / "assessment.json").is_file()
     assert not (copy / "结果" / "核验.xlsx").exists()
     assert "重新评定" not in said.err
+    assert ("不写工作簿" in said.err) is (not asked)

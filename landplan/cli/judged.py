@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     pass
 
 
+_MOST_IN_BOOK = (
+    50_000  # beyond, the workbook takes minutes and gigabytes, and its sheets end at 1,048,576 rows
+)
+
+
 @cli.command(short_help="批量核验，写出结果 / judge all parcels")
 @project_option
 @day_option
@@ -41,9 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--save",
     type=click.Choice(["gpkg", "parquet"]),
-    default="gpkg",
-    show_default=True,
-    help="parquet：存为文件夹，不写工作簿，宗数很多时用 / a folder, no workbook, for very many parcels",
+    help="parquet：存为文件夹，不写工作簿；默认超过 5 万宗时如此 / a folder, no workbook: by default beyond 50,000 parcels",
 )
 @click.option(
     "--known-on", type=Day(), help="只按总账在该日之前已记入的内容评定 / by what the ledger knew on a day"
@@ -55,7 +58,7 @@ def check(
     as_of: date | None,
     strict: bool,
     output: Path | None,
-    save: str,
+    save: str | None,
     known_on: date | None,
     form: str,
     **where: Any,
@@ -72,8 +75,15 @@ def check(
         assessment = assess_project(loaded, as_of, engine, known_on)
     folder = output or loaded.output
     print_issues(assessment)
+    if save is None and len(assessment.parcels) > _MOST_IN_BOOK:
+        click.echo(
+            f"超过 {_MOST_IN_BOOK} 宗，结果存为文件夹，不写工作簿（--save gpkg 照写）/ more than {_MOST_IN_BOOK} parcels: "
+            "kept as a folder, no workbook (--save gpkg writes both)",
+            err=True,
+        )
+        save = "parquet"
     files = [save_assessment(assessment, folder / (FOLDER if save == "parquet" else RESULT))]
-    if save == "gpkg":
+    if save != "parquet":
         files.append(write_workbook(assessment, folder / WORKBOOK, loaded))
     if form == "json":
         print_json({**check_summary(assessment), "files": [str(file) for file in files]})
