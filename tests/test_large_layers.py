@@ -18,7 +18,7 @@ from test_overlay_engine import county
 from landplan import pipeline
 from landplan.gather import files, large, read_inputs
 from landplan.pipeline import assess, draw_layers
-from landplan.project import load_project
+from landplan.project import changed_sources, load_project
 from landplan.read import near
 from landplan.read.door import open_door
 from landplan.steps import kinds
@@ -94,6 +94,21 @@ def test_a_layer_that_stays_in_its_file_judges_as_one_that_was_read(tmp_path, st
     assert one.dropna().geom_equals_exact(other.dropna(), 1e-6).all()
     # P-3 reaches into the box of the feature nobody can measure: what lies there is unknown, and never clear.
     assert np.isnan(left.parcels.loc["P-3", "farmland_overlap_m2"])
+
+
+def test_a_layer_that_stays_may_be_of_any_size_and_what_is_read_whole_may_not(tmp_path, staying, monkeypatch):
+    folder = project(tmp_path / "p", ".gpkg")
+    # Larger than any other file of the project by what it says of each feature.
+    wordy = worlds.layer(*features()).assign(note="农田" * 20_000)
+    wordy.to_file(folder / "农田.gpkg", driver="GPKG", engine="pyogrio", layer="农田")
+    whole = assess(folder, as_of=AS_OF)
+    staying()
+    monkeypatch.setattr("landplan.read.door._MAX_BYTES", (folder / "农田.gpkg").stat().st_size - 1)
+    left = assess(folder, as_of=AS_OF)
+    pd.testing.assert_frame_equal(left.findings, whole.findings)
+    assert changed_sources(left.provenance, load_project(folder)) == []
+    assert [issue.code for issue in open_door(folder / "农田.gpkg").issues] == ["LIMIT.SIZE"]
+    assert open_door(folder / "农田.gpkg", stays=True).is_open
 
 
 def test_the_map_is_drawn_from_the_file(tmp_path, staying):

@@ -143,7 +143,7 @@ def survey_layer(reading: Reading, part: LayerPart, parcels: int) -> Survey | No
     path = reading.project.path(part.path)
     if not is_large(path):
         return None
-    door = open_door(path)
+    door = open_door(path, stays=True)
     issues: list[Issue] = []
     boxes: list[Any] = []
     bounds: list[Any] = []

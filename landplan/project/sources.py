@@ -162,7 +162,7 @@ def _hash_now(source: Source, project: Project) -> str:
         if source.role == "ledger":
             recorded = ledger_source(project)
             return "" if recorded is None else recorded.sha256
-        return open_door(project.path(source.path)).sha256
+        return open_door(project.path(source.path), stays=True).sha256
     except LandplanError:
         return ""
 

@@ -82,6 +82,9 @@ _DWG_RELEASES = {
     "AC1032": "2018",
 }
 _MAX_BYTES = 4 * 1024**3
+_STAYING = frozenset(
+    {"flatgeobuf", "gpkg"}
+)  # kinds whose records can be fetched one by one; a FileGDB is no single file
 _LARGE_BYTES = 16 * 1024**2
 _MAX_ENTRIES, _MAX_RATIO, _RATIO_FROM = 10_000, 200, 1024**2
 _JSON_HEAD = 65_536
@@ -127,7 +130,7 @@ class Door:
         return bool(self.kind) and not any(codes()[i.code].severity == "error" for i in self.issues)
 
 
-def open_door(path: str | os.PathLike[str]) -> Door:
+def open_door(path: str | os.PathLike[str], *, stays: bool = False) -> Door:
     """
     Say what a path is and whether it is whole, without any geographic library.
 
@@ -135,6 +138,9 @@ def open_door(path: str | os.PathLike[str]) -> Door:
     ----------
     path : path
         A file, or a FileGDB folder. Addresses and driver prefixes are refused.
+    stays : bool, default False
+        Whether its records are fetched where they are asked, or its bytes only hashed: then it may be of any size, if of a
+        kind for that.
 
     Returns
     -------
@@ -164,7 +170,7 @@ def open_door(path: str | os.PathLike[str]) -> Door:
     kind = _kind_of_suffix(here)
     if not kind:
         return _shut(here, name, "", "FILE.TYPE", here.name)
-    if here.stat().st_size > _MAX_BYTES:
+    if here.stat().st_size > _MAX_BYTES and not (stays and kind in _STAYING):
         return _shut(here, name, kind, "LIMIT.SIZE", f"{here.stat().st_size / 1024**3:.1f} GB")
     if here.suffix.lower() == ".json" and _is_json_table(here):
         kind = "json"
