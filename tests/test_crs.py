@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+
 import geopandas
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from geopandas import GeoDataFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landplan.crs import are_valid, measure_areas, measuring_epsg, same_datum, to_lonlat, transform
+from landplan.crs import are_valid, measure_areas, measuring_epsg, rings, same_datum, to_lonlat, transform
 from landplan.errors import CRSError
 
 # Seats of counties, zone by 112.5E
@@ -20,6 +22,22 @@ SEATS = {
     "平遥": (112.18, 37.19, 4546), "介休": (111.92, 37.03, 4546), "灵石": (111.78, 36.85, 4546),
     "寿阳": (113.18, 37.90, 4547), "临猗": (110.77, 35.14, 4546), "陵川": (113.28, 35.78, 4547),
 }  # fmt: skip
+
+
+def test_what_geos_says_of_a_long_outline_is_asked_once_for_as_long_as_it_lives(monkeypatch):
+    asked = []
+    real = shapely.is_valid
+    monkeypatch.setattr(shapely, "is_valid", lambda shapes: (asked.append(np.size(shapes)), real(shapes))[1])
+    turns = np.linspace(0, 2 * np.pi, 6_000, endpoint=False)
+    ring = shapely.Polygon(np.column_stack([np.cos(turns), np.sin(turns)]), [[(0, 0), (0.1, 0), (0, 0.1)]])
+    tie = shapely.Polygon(np.roll(np.column_stack([np.sin(2 * turns), np.cos(turns)]), 7, axis=0))
+    for _ in range(2):
+        assert are_valid([ring, tie, None]).tolist() == [True, False, False]
+    assert sum(asked) == 2 + 2  # each long one once, and the missing one each time
+    known = len(rings._SAID)
+    del ring, tie
+    gc.collect()
+    assert len(rings._SAID) == known - 2
 
 
 def at(lon: float, lat: float, side: float, epsg: int) -> geopandas.GeoDataFrame:

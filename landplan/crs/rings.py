@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ _Array = np.ndarray[Any, Any]
 
 _POLYGON = 3
 _VALID_AT_ONCE = 5_000  # so few that their points stay near the processor
+_LONG = 5_000  # points, from which on what GEOS says of a shape is kept as long as the shape is
+_SAID: dict[int, tuple[weakref.ref[Any], bool]] = {}
 _SURE = 4.0 * 2.0**-53  # more than the rounding of a cross product of differences (Shewchuk 1997: 3 + 16 ulp)
 _LEAST = 1e-290  # below it products lose digits
 
@@ -162,9 +166,30 @@ def are_valid(shapes: Any) -> _Array:
 def _are_valid(shapes: _Array) -> _Array:
     found: _Array = (shapely.get_type_id(shapes) == _POLYGON) & (shapely.get_num_interior_rings(shapes) == 0)
     found[found] = _are_stars(shapes[found])
-    with np.errstate(invalid="ignore", over="ignore"):
-        found[~found] = shapely.is_valid(shapes[~found])
+    found[~found] = _ask_geos(shapes[~found])
     return found
+
+
+def _ask_geos(shapes: _Array) -> _Array:
+    """What GEOS says; of a shape that takes it long, once: readers and repair look at the same one."""
+    found: _Array = np.zeros(len(shapes), dtype=bool)
+    long = shapely.get_num_coordinates(shapes) >= _LONG
+    with np.errstate(invalid="ignore", over="ignore"):
+        found[~long] = shapely.is_valid(shapes[~long])
+        for k in np.flatnonzero(long).tolist():
+            shape = shapes[k]
+            known, said = _SAID.get(id(shape), (None, False))
+            if known is None or known() is not shape:
+                said = bool(shapely.is_valid(shape))
+                _SAID[id(shape)] = weakref.ref(shape, partial(_forget, id(shape))), said
+            found[k] = said
+    return found
+
+
+def _forget(number: int, gone: Any) -> None:
+    # The number may belong to another shape by now.
+    if _SAID.get(number, (None,))[0] is gone:
+        _SAID.pop(number, None)
 
 
 def _are_stars(polygons: _Array) -> _Array:
