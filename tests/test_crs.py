@@ -40,6 +40,12 @@ def test_what_geos_says_of_a_long_outline_is_asked_once_for_as_long_as_it_lives(
     assert len(rings._SAID) == known - 2
 
 
+def test_land_that_lies_nowhere_on_the_earth_is_an_error_and_no_warning():
+    far = geopandas.GeoDataFrame(geometry=[shapely.box(1e30, 1e30, 2e30, 2e30)], crs=4547)
+    with pytest.raises(CRSError, match="outside the 3-degree zones"):
+        measuring_epsg(far)
+
+
 def at(lon: float, lat: float, side: float, epsg: int) -> geopandas.GeoDataFrame:
     mover = pyproj.Transformer.from_crs(4490, epsg, always_xy=True)
     x, y = mover.transform(lon, lat)

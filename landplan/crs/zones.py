@@ -125,9 +125,10 @@ def _common_zone(longitudes: _Array) -> _Array:
     """The zone all corners of a box lie well within; NaN where they do not."""
     low, high = longitudes.min(axis=1), longitudes.max(axis=1)
     # Meridians are bent in the plane: between its corners a box may bulge, by less than a tenth of its width.
-    margin = 0.1 * (high - low) + 1e-9
-    first, last = np.floor((low - margin) / 3.0 + 0.5), np.floor((high + margin) / 3.0 + 0.5)
+    # A corner that lies nowhere on the earth is infinite.
     with np.errstate(invalid="ignore"):
+        margin = 0.1 * (high - low) + 1e-9
+        first, last = np.floor((low - margin) / 3.0 + 0.5), np.floor((high + margin) / 3.0 + 0.5)
         return np.where(
             np.isfinite(low) & np.isfinite(high) & (first == last) & (high - low < 3), first, np.nan
         )
